@@ -1,0 +1,1 @@
+"""Pure values and functions: messages, events, prompts, parsing. Standard library only; no clock, env, file or socket."""

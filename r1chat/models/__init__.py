@@ -1,0 +1,1 @@
+"""Model files: naming, finding, reading. Knows no engine and no terminal."""
