@@ -1,0 +1,41 @@
+"""The Python API: one function. Knows no terminal."""
+
+from collections.abc import Sequence
+
+from r1chat import paths
+from r1chat.chat import Chat, Options
+from r1chat.core.memory import Wishes
+from r1chat.core.sampling import Sampling
+from r1chat.engine.base import ThinkBudget
+from r1chat.launch import launch
+
+
+def open(
+    model: str,
+    *,
+    temperature: float = 0.6,
+    top_p: float = 0.95,
+    top_k: int = 0,
+    min_p: float = 0.0,
+    repeat_penalty: float = 1.0,
+    seed: int | None = None,
+    stop: Sequence[str] = (),
+    n_ctx: int | None = None,
+    n_threads: int | None = None,
+    n_gpu_layers: int | None = None,
+    max_tokens: int | None = None,
+    think_budget: int | None = None,
+    think: bool = True,
+) -> Chat:
+    """Open a model for a chat: "demo", or the path of a GGUF file. Use the chat as a context manager, or close it.
+
+    The sampling defaults are DeepSeek's own. `think_budget` and `max_tokens` count tokens; None leaves the context and
+    the default limit as the only bounds. `n_ctx` None takes min(trained, 8,192). Raises NotFoundError, GGUFError or
+    UsageError at once; what goes wrong while the model loads is raised by `reply` and is in `ask`'s Finished.
+    """
+    sampling = Sampling(temperature, top_p, top_k, min_p, repeat_penalty, seed)
+    launched = launch(model, Wishes(n_ctx, n_threads, n_gpu_layers), paths.find())
+    options = Options(
+        sampling=sampling, max_tokens=max_tokens, think_budget=ThinkBudget(think_budget), think=think, stop=tuple(stop)
+    )
+    return Chat(launched.engine, family=launched.shape.family, options=options)

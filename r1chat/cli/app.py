@@ -1,0 +1,91 @@
+"""`main(argv) -> int`: the commands put together, and the one place where an error becomes a sentence and a code."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from r1chat import __version__, settings
+from r1chat.cli import run
+from r1chat.core.sanitize import clean
+from r1chat.errors import ExitCode, R1ChatError
+from r1chat.terminal.screen import make_streams_safe
+
+app = typer.Typer(
+    name="r1chat",
+    help="Chat with DeepSeek-R1 on this machine, without a server or an account.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command(
+    name="run",
+    epilog="Begin with the bundled model: r1chat run demo 'What is 17 + 25?'",
+)(run.run)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"r1chat {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", "-V", help="Print the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command line; give the exit code. Never raises but under R1CHAT_DEBUG."""
+    make_streams_safe(sys.stdout, sys.stderr)
+    try:
+        app(list(argv), prog_name="r1chat")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BrokenPipeError:
+        _close_stdout()
+        return 128 + 13  # what a shell shows for a program that SIGPIPE ended
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except R1ChatError as error:
+        if settings.load().debug:
+            raise
+        report(error)
+        return error.exit_code
+    except Exception as error:
+        if settings.load().debug:
+            raise
+        name = type(error).__name__
+        unexpected = R1ChatError(
+            f"Something failed that should not: {name}: {error}",
+            hint="This is a bug in r1chat. Run it again with R1CHAT_DEBUG=1 and report what it prints.",
+        )
+        report(unexpected)
+        return unexpected.exit_code
+    return ExitCode.OK
+
+
+def report(error: R1ChatError) -> None:
+    """Write an error's sentence, and its way out on a line of its own, to stderr."""
+    lines = [f"r1chat: {error.message}", *([f"  {error.hint}"] if error.hint else [])]
+    try:
+        print(clean("\n".join(lines)), file=sys.stderr, flush=True)  # noqa: T201 - the one place that reports errors
+    except (OSError, ValueError, AttributeError):
+        return  # nobody listens
+
+
+def _close_stdout() -> None:
+    """Point stdout at nothing, so that no later flush meets the broken pipe again."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError, AttributeError):
+        return

@@ -1,0 +1,227 @@
+"""`r1chat run`: one question, or the REPL. Parses, wires, prints."""
+
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from r1chat import paths, settings
+from r1chat.chat import Chat, Exchange, Options, failure_of
+from r1chat.cli import options as opt
+from r1chat.core.events import Failure, Sink
+from r1chat.core.memory import Wishes
+from r1chat.core.prompt import directive
+from r1chat.core.sampling import Sampling
+from r1chat.core.sanitize import clean
+from r1chat.errors import ExitCode, R1ChatError, UsageError
+from r1chat.files import read_text
+from r1chat.interrupts import Interrupts
+from r1chat.launch import DEMO, Launched, last_used, launch, remember
+from r1chat.terminal import progress
+from r1chat.terminal.live import Live, Thinking
+from r1chat.terminal.paint import TerminalSink
+from r1chat.terminal.plain import JsonLinesSink, JsonSink, PlainSink
+from r1chat.terminal.screen import Screen, read_input
+
+STDIN = Path("-")
+RECOMMENDED = Sampling()
+
+
+def run(
+    model: Annotated[str | None, typer.Argument(help="demo, or the path of a GGUF file.", show_default=False)] = None,
+    prompt: Annotated[str | None, typer.Argument(help="The question. Without one: a chat.", show_default=False)] = None,
+    files: opt.Files = None,
+    system: opt.System = "",
+    math: opt.Math = False,
+    raw: opt.Raw = False,
+    thinking: opt.ThinkingOption = None,
+    json: opt.Json = False,
+    jsonl: opt.JsonLines = False,
+    verbose: opt.Verbose = False,
+    max_tokens: opt.MaxTokens = None,
+    think_budget: opt.Budget = None,
+    no_think: opt.NoThink = False,
+    temperature: opt.Temperature = RECOMMENDED.temperature,
+    top_p: opt.TopP = RECOMMENDED.top_p,
+    top_k: opt.TopK = RECOMMENDED.top_k,
+    min_p: opt.MinP = RECOMMENDED.min_p,
+    repeat_penalty: opt.RepeatPenalty = RECOMMENDED.repeat_penalty,
+    seed: opt.Seed = None,
+    stop: opt.Stop = None,
+    n_ctx: opt.Ctx = None,
+    n_threads: opt.Threads = None,
+    n_gpu_layers: opt.GpuLayers = None,
+    pace: opt.Pace = 0.0,
+) -> None:
+    """Ask a model once, or chat with it.
+
+    With a prompt, a file or something piped in, it answers once: on a terminal with its thinking, in a pipe the answer
+    alone. Without any of them it opens a chat.
+    """
+    screen = Screen.detect(os.environ, sys.stdin, sys.stdout, sys.stderr)
+    if json and jsonl:
+        raise UsageError("--json and --jsonl exclude each other.", hint="Give one of them.")
+    if raw and (system or math or no_think or files):
+        raise UsageError("--raw takes the prompt as it is.", hint="Leave out --system, --math, --no-think and --file.")
+    job = Job(
+        model=model or settings.load().model or last_used(paths.find()) or DEMO,
+        named=model is not None,
+        options=Options(
+            sampling=Sampling(temperature, top_p, top_k, min_p, repeat_penalty, seed),
+            max_tokens=max_tokens,
+            think_budget=opt.think_budget(think_budget, no_think=no_think),
+            think=not no_think,
+            stop=tuple(stop or ()),
+            pace=pace,
+        ),
+        wishes=Wishes(n_ctx, n_threads, n_gpu_layers),
+        system=system,
+        math=math,
+        raw=raw,
+        verbose=verbose,
+        thinking=thinking,
+        form="json" if json else "jsonl" if jsonl else "text",
+    )
+    if prompt is None and not files and screen.converses and not (json or jsonl or raw):
+        raise typer.Exit(_converse(job, screen))
+    text, attached = _question(prompt, files or [], screen)
+    raise typer.Exit(_ask_once(job, text, attached, screen))
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What the command line asks for, read and checked. `named`: the user named the model; `form`: text, json, jsonl."""
+
+    model: str
+    named: bool
+    options: Options
+    wishes: Wishes
+    system: str
+    math: bool
+    raw: bool
+    verbose: bool
+    thinking: Thinking | None
+    form: str
+
+
+def _question(prompt: str | None, files: Sequence[Path], screen: Screen) -> tuple[str, list[tuple[str, str]]]:
+    """Put together what is asked: the attached files; and stdin, a blank line, the prompt. Raises UsageError for none.
+
+    Piped text that stands alone loses the line end that `echo` and editors put at its end: no template has it there.
+    """
+    piped = "" if screen.stdin_tty else read_input(sys.stdin)
+    attached = [("stdin", piped) if path == STDIN else read_text(path) for path in files]
+    if STDIN in files or not piped.strip():
+        piped = ""
+    if prompt is None:
+        text = piped.removesuffix("\n").removesuffix("\r")
+    elif piped:
+        text = piped + ("\n" if piped.endswith("\n") else "\n\n") + prompt
+    else:
+        text = prompt
+    if not text.strip() and not attached:
+        raise UsageError("There is no question.", hint="Give a prompt, pipe text in, or attach a file with --file.")
+    return text, attached
+
+
+def _ask_once(job: Job, text: str, attached: Sequence[tuple[str, str]], screen: Screen) -> int:
+    """Launch, ask, show, and give the exit code."""
+    details: dict[str, Any] = {"model": job.model}
+    sink = _sink(job, screen, details)
+    launched: Launched | None = None
+    failure: Failure | None
+    try:
+        launched = launch(job.model, job.wishes, paths.find())
+        details.update(model=launched.target.name, plan=asdict(launched.plan))
+        exchange = _ask(job, launched, text, attached, sink, details)
+        remember(job.model, paths.find())
+        failure = failure_of(exchange)
+    except R1ChatError as error:
+        exchange = None
+        failure = Failure(error.exit_code, error.message, error.hint)
+    if failure and isinstance(sink, JsonSink | JsonLinesSink):
+        sink.fail(failure)
+    sink.close()
+    if job.verbose and launched:
+        _tell_verbose(launched, exchange)
+    if failure and failure.code != ExitCode.INTERRUPTED:
+        _tell(f"r1chat: {failure.message}", *([f"  {failure.hint}"] if failure.hint else []))
+    return failure.code if failure else ExitCode.OK
+
+
+def _ask(
+    job: Job,
+    launched: Launched,
+    text: str,
+    attached: Sequence[tuple[str, str]],
+    sink: Sink,
+    details: dict[str, Any],
+) -> Exchange:
+    """Run the one turn, with Ctrl-C in its hands."""
+    family = launched.shape.family
+    chat = Chat(launched.engine, family=family, options=job.options, system=job.system, sinks=(sink,))
+    with chat, Interrupts(chat), _drawn(sink):
+        if job.raw:
+            events = chat.ask_raw(text)
+        else:
+            events = chat.ask(f"{text}\n{directive(text)}" if job.math else text, files=attached)
+        details["sampling"] = asdict(replace(job.options.sampling, seed=chat.seed))
+        for _ in events:
+            pass
+        return chat.path[-1]
+
+
+def _drawn(sink: Sink) -> AbstractContextManager[object]:
+    """What must surround a turn for its sink's sake: on a terminal, Ctrl-Z and `fg` redraw."""
+    return sink if isinstance(sink, TerminalSink) else nullcontext()
+
+
+def _sink(job: Job, screen: Screen, details: dict[str, Any]) -> Sink:
+    """Choose where the events of one shot go."""
+    if job.form == "json":
+        return JsonSink(sys.stdout, lambda: details)
+    if job.form == "jsonl":
+        return JsonLinesSink(sys.stdout)
+    if screen.paints:
+        return TerminalSink(sys.stdout, screen, Live(screen, thinking=job.thinking or Thinking.SHOW))
+    show = job.thinking is Thinking.SHOW
+    return PlainSink(sys.stdout, sys.stderr, screen, thinking=show, verbose=job.verbose)
+
+
+def _tell_verbose(launched: Launched, exchange: Exchange | None) -> None:
+    """Tell on stderr what was planned, counted and logged."""
+    lines = [f"plan: {', '.join(launched.plan.reasons)}"]
+    if exchange:
+        usage, timings = exchange.finished.usage, exchange.finished.timings
+        lines.append(f"prompt: {usage.prompt_tokens} tokens, {usage.cached_tokens} of them cached, {timings.prompt_s:.2f} s")
+        lines.append(f"answer: {progress.summary(exchange.finished)}")
+    _tell(*lines, *(f"engine: {line}" for line in launched.engine.log()))
+
+
+def _tell(*lines: str) -> None:
+    typer.echo(clean("\n".join(lines)), err=True)
+
+
+def _converse(job: Job, screen: Screen) -> int:
+    """Open the REPL."""
+    from r1chat.repl import Repl, greeting
+
+    launched = launch(job.model, job.wishes, paths.find())
+    remember(job.model, paths.find())
+    chat = Chat(launched.engine, family=launched.shape.family, options=job.options, system=job.system)
+    with chat:
+        repl = Repl(
+            chat,
+            launched,
+            screen,
+            thinking=job.thinking or Thinking.SHOW,
+            math=job.math,
+            history=paths.find().history,
+        )
+        repl.run(*greeting(launched, named=job.named))
+    return ExitCode.OK

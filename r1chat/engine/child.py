@@ -1,0 +1,180 @@
+"""The engine's child process: reads messages from stdin, runs the session, writes events to stdout.
+
+Knows nothing about its parent but the two pipes. The main thread loads and answers; one thread reads stdin, so that
+a control reaches the running answer, and the end of the file (the parent is gone) ends the process at once. The native
+library's own output goes to file descriptor 2, a pipe that the parent drains.
+"""
+
+import contextlib
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from r1chat.core.events import Event, Failure, Finished, Reason
+from r1chat.engine import wire
+from r1chat.engine.base import Cancel, EngineInfo, Request
+from r1chat.engine.llama import AbortFlag, Context, Model, bindings, library_version, silence_crashes
+from r1chat.engine.session import Inbox, Session
+from r1chat.errors import R1ChatError
+
+
+def main() -> None:
+    """Serve one parent until it goes away."""
+    with contextlib.suppress(ValueError, OSError):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is the parent's business
+    silence_crashes()
+    out = os.dup(1)
+    os.dup2(2, 1)  # a native printf must not end up between two messages
+    Child(out).run()
+
+
+class Child:
+    """The child's side of the wire."""
+
+    def __init__(self, out: int) -> None:
+        self._out = out
+        self._todo: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._inboxes: dict[int, Inbox] = {}
+        self._abort: AbortFlag | None = None
+        self._warming = False
+        self._current: Inbox | None = None
+        self._permille = -1
+
+    def run(self) -> None:
+        """Take messages in order. The first is the Load; a refused one ends the process."""
+        threading.Thread(target=self._listen, daemon=True).start()
+        load = self._todo.get()
+        try:
+            session, info = self._load(load)
+        except R1ChatError as error:
+            self._send(wire.Refused(_failure(error)))
+            return
+        self._send(wire.Loaded(info))
+        while True:
+            self._serve(session, self._todo.get())
+
+    def _listen(self) -> None:
+        """Read stdin for ever; a control goes past the queue, straight to its request."""
+        for line in sys.stdin.buffer:
+            message = wire.decode(line)
+            if isinstance(message, wire.Interfere):
+                self._interfere(message)
+                continue
+            if isinstance(message, wire.Start):
+                self._inboxes[message.id] = Inbox()
+            self._todo.put(message)
+            if self._warming and self._abort is not None:
+                self._abort.set()
+        os._exit(0)
+
+    def _interfere(self, message: wire.Interfere) -> None:
+        inbox = self._inboxes.get(message.id)
+        if inbox is None:
+            return
+        inbox.put(message.control)
+        if isinstance(message.control, Cancel) and inbox is self._current and self._abort is not None:
+            self._abort.set()
+
+    def _load(self, load: wire.Load) -> tuple[Session, EngineInfo]:
+        begun = time.perf_counter()
+        plan = load.plan
+        model = Model(
+            load.path, n_gpu_layers=plan.n_gpu_layers, extra_buffers=load.extra_buffers, progress=self._progress
+        )
+        self._abort = AbortFlag(bindings())
+        context = Context(
+            model,
+            n_ctx=plan.n_ctx,
+            n_batch=plan.n_batch,
+            n_ubatch=plan.n_ubatch,
+            n_threads=plan.n_threads,
+            type_k=plan.type_k,
+            type_v=plan.type_v,
+            flash_attention=plan.flash_attention,
+            abort=self._abort,
+        )
+        session = Session(model, context, n_ctx=plan.n_ctx, reserve=plan.reserve, n_batch=plan.n_batch)
+        info = EngineInfo(
+            description=model.describe(),
+            n_ctx=plan.n_ctx,
+            n_vocab=model.vocabulary.n_tokens,
+            load_s=time.perf_counter() - begun,
+            library=f"llama-cpp-python {library_version()}",
+        )
+        return session, info
+
+    def _progress(self, fraction: float) -> bool:
+        permille = int(fraction * 100) * 10
+        if permille > self._permille:  # the library reports every tensor; a hundred lines are enough
+            self._permille = permille
+            self._send(wire.Loading(permille))
+        return True
+
+    def _serve(self, session: Session, message: Any) -> None:
+        match message:
+            case wire.Start(id, request):
+                self._answer(session, id, request)
+            case wire.Warm(request):
+                self._warm(session, request)
+            case wire.Count(id, segments):
+                self._send(wire.Counted(id, _count(session, segments)))
+
+    def _answer(self, session: Session, id: int, request: Request) -> None:
+        inbox = self._inboxes[id]
+        assert self._abort is not None
+        # A cancel sets its mark before the flag; so one that comes at any moment is either seen here or set after.
+        self._current = inbox
+        self._abort.clear()
+        if inbox.cancelled:
+            self._abort.set()
+        for event in _answer(session, request, inbox):
+            self._send(wire.Happened(id, event))
+        self._current = None
+        del self._inboxes[id]
+
+    def _warm(self, session: Session, request: Request) -> None:
+        assert self._abort is not None
+        self._abort.clear()
+        self._warming = True
+        if self._todo.empty():
+            with contextlib.suppress(R1ChatError):  # what is wrong shows when the real request comes
+                session.warm(request.segments)
+        self._warming = False
+
+    def _send(self, message: Any) -> None:
+        """Write one line, whole. The parent's end of the pipe gone means: end."""
+        line = memoryview(wire.encode(message))
+        try:
+            while line:
+                line = line[os.write(self._out, line) :]
+        except OSError:
+            os._exit(0)
+
+
+def _answer(session: Session, request: Request, inbox: Inbox) -> Iterator[Event]:
+    """The session's events, a failure of the library before the first token as Finished."""
+    try:
+        yield from session.answer(request, inbox)
+    except R1ChatError as error:
+        yield Finished(Reason.ERROR, failure=_failure(error))
+
+
+def _count(session: Session, segments: Any) -> int:
+    """Count tokens; -1 says that the vocabulary lacks one of the specials."""
+    try:
+        return len(session.ids(segments))
+    except R1ChatError:
+        return -1
+
+
+def _failure(error: R1ChatError) -> Failure:
+    return Failure(error.exit_code, error.message, error.hint)
+
+
+if __name__ == "__main__":
+    main()

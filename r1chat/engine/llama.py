@@ -1,0 +1,356 @@
+"""The hazardous module: the only importer of llama_cpp and the only ctypes. Token ids in, token ids out.
+
+Knows nothing about prompts, events or processes. C return codes become exceptions here and nowhere else. A wrong
+pointer or a broken file can still end the process from inside the library: that is why only the engine's child
+process imports this module.
+"""
+
+import ctypes
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from r1chat.core.prompt import cut_specials
+from r1chat.core.sampling import Sampling
+from r1chat.errors import EngineError
+
+GGML_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q8_0": 8, "bf16": 30}  # ggml.h, ggml_type
+FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}  # llama.h, llama_flash_attn_type
+PENALTY_WINDOW = 64  # tokens the repeat penalty looks back at: llama.cpp's own default (common/common.h, penalty_last_n)
+SPECIAL_ATTRIBUTES = 1 << 3 | 1 << 4  # llama.h, llama_token_attr: CONTROL and USER_DEFINED
+
+
+def bindings() -> Any:
+    """Import llama_cpp's ctypes layer and nothing else of it.
+
+    The package's own `__init__` imports numpy, jinja2 and its high-level class (0.2 s and 30 MB, PITFALL of every
+    start); a bare package module in its place lets the one submodule we use be imported alone.
+    """
+    if "llama_cpp" not in sys.modules:
+        spec = importlib.util.find_spec("llama_cpp")
+        if spec is None or spec.submodule_search_locations is None:
+            raise EngineError(
+                "llama-cpp-python is not installed, so no model can be run.",
+                hint="Install it with: pip install llama-cpp-python",
+            )
+        package = ModuleType("llama_cpp")
+        package.__path__ = list(spec.submodule_search_locations)
+        package.__spec__ = spec
+        sys.modules["llama_cpp"] = package
+    try:
+        return importlib.import_module("llama_cpp.llama_cpp")
+    except (ImportError, RuntimeError, OSError, AttributeError) as error:
+        raise EngineError(
+            f"The native library of llama-cpp-python can't be loaded: {error}.",
+            hint="Reinstall it for this Python: pip install --force-reinstall --no-cache-dir llama-cpp-python",
+        ) from error
+
+
+def silence_crashes() -> None:
+    """Let this process die without a core file, a backtrace run or a dialog: its parent tells what happened."""
+    os.environ["GGML_NO_BACKTRACE"] = "1"
+    if sys.platform == "win32":
+        # SEM_FAILCRITICALERRORS | SEM_NOGPFAULTERRORBOX, winbase.h
+        ctypes.windll.kernel32.SetErrorMode(0x0001 | 0x0002)
+    else:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def library_version() -> str:
+    """Give the installed version of llama-cpp-python, without importing it (or importlib.metadata, 30 ms)."""
+    folder = _package_folder()
+    infos = folder.parent.glob("llama_cpp_python-*.dist-info") if folder else ()
+    return next((info.name.removesuffix(".dist-info").rpartition("-")[2] for info in infos), "unknown")
+
+
+def library_files() -> list[Path]:
+    """List the native libraries that a load would map, without loading one."""
+    folder = _package_folder()
+    if folder is None:
+        return []
+    folder = Path(os.environ.get("LLAMA_CPP_LIB_PATH") or folder / "lib")  # as llama_cpp.py chooses
+    return sorted(path for path in folder.glob("*") if path.is_file())
+
+
+def _package_folder() -> Path | None:
+    spec = importlib.util.find_spec("llama_cpp")
+    return Path(spec.submodule_search_locations[0]) if spec and spec.submodule_search_locations else None
+
+
+class Model:
+    """A loaded model and its vocabulary."""
+
+    def __init__(
+        self, path: str, *, n_gpu_layers: int, extra_buffers: bool, progress: Callable[[float], bool] | None = None
+    ) -> None:
+        """Load the file. `progress` gets a fraction from 0 to 1 and stops the load by returning False.
+
+        `extra_buffers=False` keeps the library from repacking weights for AMX and the like, which dies on machines
+        that advertise such instructions without having them. Raises EngineError when the library refuses the file.
+        """
+        self.lib = bindings()
+        self.lib.llama_backend_init()
+        params = self.lib.llama_model_default_params()
+        params.n_gpu_layers = n_gpu_layers
+        params.use_extra_bufts = extra_buffers
+        # The callback object must outlive the load: ctypes keeps no reference of its own.
+        callback = self.lib.llama_progress_callback(lambda fraction, _: progress is None or progress(fraction))
+        params.progress_callback = callback
+        self.pointer = self.lib.llama_model_load_from_file(os.fsencode(path), params)
+        if not self.pointer:
+            raise EngineError("The engine could not load the model.", hint="The log's last lines say why.")
+        self.vocabulary = Vocabulary(self.lib, self.lib.llama_model_get_vocab(self.pointer))
+
+    def describe(self) -> str:
+        """Say what the library makes of the model, such as "qwen2 1.5B Q4_K - Medium"."""
+        buffer = ctypes.create_string_buffer(256)
+        self.lib.llama_model_desc(self.pointer, buffer, len(buffer))
+        return buffer.value.decode("utf-8", "replace")
+
+    def close(self) -> None:
+        """Give the memory back. Every context must be closed first."""
+        if self.pointer:
+            self.lib.llama_model_free(self.pointer)
+            self.pointer = None
+
+
+class Vocabulary:
+    """Tokens of one model: bytes to ids and ids to bytes. Never makes a special token out of text."""
+
+    def __init__(self, lib: Any, pointer: Any) -> None:
+        self._lib = lib
+        self._pointer = pointer
+        self.n_tokens: int = lib.llama_vocab_n_tokens(pointer)
+        self.bos: int = lib.llama_vocab_bos(pointer)
+        self._buffer = ctypes.create_string_buffer(512)
+        self._pieces: dict[int, bytes] = {}
+        self._is_special: dict[int, bool] = {}
+        self._is_end: dict[int, bool] = {}
+        self._special_ids: dict[str, int | None] = {}
+        self._spellings: list[str] = []
+
+    def special(self, name: str) -> int | None:
+        """Give the id of the special token spelled `name`, or None if the vocabulary has none."""
+        if name not in self._special_ids:
+            ids = self._raw(name.encode(), parse_special=True)
+            self._special_ids[name] = ids[0] if len(ids) == 1 and self.is_special(ids[0]) else None
+        return self._special_ids[name]
+
+    def tokenize(self, text: str) -> list[int]:
+        """Turn text into ids, none of which is a CONTROL or USER_DEFINED token, whatever the text spells.
+
+        llama.cpp matches USER_DEFINED tokens (R1's `<think>` is one) even when told not to parse specials. So every
+        result is looked through, and a text that gave such a token is cut inside its spelling and tokenised again,
+        piece by piece, so that the halves can't meet. Lone surrogates become U+FFFD. Raises EngineError for a special
+        token of one character, which can't be cut; no vocabulary of the family has one.
+        """
+        text = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+        while True:
+            ids = [i for piece in cut_specials(text, self._spellings) for i in self._raw(piece.encode())]
+            found = {i for i in ids if self.is_special(i)}
+            if not found:
+                return ids
+            spellings = [self.piece(i).decode("utf-8", "replace") for i in found]
+            if any(len(s) < 2 or s in self._spellings for s in spellings):
+                raise EngineError("The model's vocabulary has a special token that can't be kept out of text.")
+            self._spellings += spellings
+
+    def _raw(self, text: bytes, *, parse_special: bool = False) -> list[int]:
+        room = len(text) + 2
+        ids = (ctypes.c_int32 * room)()
+        n = self._lib.llama_tokenize(self._pointer, text, len(text), ids, room, False, parse_special)
+        if n < 0:
+            raise EngineError(f"The engine could not tokenise a text of {len(text)} bytes.")
+        return ids[:n]
+
+    def piece(self, token: int) -> bytes:
+        """Give the bytes a token stands for; a special token gives its spelling.
+
+        The library returns minus the needed size when its buffer is too small: the buffer then grows, so that a
+        token of any length comes out whole.
+        """
+        known = self._pieces.get(token)
+        if known is not None:
+            return known
+        n = self._lib.llama_token_to_piece(self._pointer, token, self._buffer, len(self._buffer), 0, True)
+        if n < 0:
+            self._buffer = ctypes.create_string_buffer(-n)
+            n = self._lib.llama_token_to_piece(self._pointer, token, self._buffer, len(self._buffer), 0, True)
+        if n < 0:
+            raise EngineError(f"The engine could not spell the token {token}.")
+        piece = self._buffer.raw[:n]
+        self._pieces[token] = piece
+        return piece
+
+    def is_special(self, token: int) -> bool:
+        """Tell whether a token is CONTROL or USER_DEFINED."""
+        known = self._is_special.get(token)
+        if known is None:
+            known = bool(self._lib.llama_vocab_get_attr(self._pointer, token) & SPECIAL_ATTRIBUTES)
+            self._is_special[token] = known
+        return known
+
+    def is_end(self, token: int) -> bool:
+        """Tell whether a token ends the generation."""
+        known = self._is_end.get(token)
+        if known is None:
+            known = bool(self._lib.llama_vocab_is_eog(self._pointer, token))
+            self._is_end[token] = known
+        return known
+
+
+class AbortFlag:
+    """A switch that stops a running decode between two graph nodes, from any thread, without the interpreter lock.
+
+    llama.cpp asks a C callback `bool (void *)` at every graph node. A Python callback there costs a lock round trip
+    per node, some hundred a token. C's own strlen has the right shape: over a buffer that holds "" it says 0, over
+    one that holds "\\1" it says 1, and no Python runs at all. CPU back ends only ask it; a GPU stops between batches.
+    """
+
+    def __init__(self, lib: Any) -> None:
+        self._memory = ctypes.create_string_buffer(2)
+        library = ctypes.CDLL("msvcrt" if sys.platform == "win32" else None)
+        self.callback = ctypes.cast(library.strlen, lib.ggml_abort_callback)
+        self.data = ctypes.cast(self._memory, ctypes.c_void_p)
+
+    def set(self) -> None:
+        """Stop what runs now, or else the next decode."""
+        self._memory[0] = b"\1"
+
+    def clear(self) -> None:
+        """Let decodes run."""
+        self._memory[0] = b"\0"
+
+    def __bool__(self) -> bool:
+        return bool(self._memory[0] != b"\0")
+
+
+class Context:
+    """One KV cache of `n_ctx` positions, filled with the ids in `tokens`, and the logits of the last decode."""
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        n_ctx: int,
+        n_batch: int,
+        n_ubatch: int,
+        n_threads: int,
+        type_k: str,
+        type_v: str,
+        flash_attention: str,
+        abort: AbortFlag,
+    ) -> None:
+        """Reserve the cache and the compute buffers. Raises EngineError when the library can't."""
+        self._lib = lib = model.lib
+        self._abort = abort
+        params = lib.llama_context_default_params()
+        params.n_ctx, params.n_batch, params.n_ubatch = n_ctx, n_batch, n_ubatch
+        # One row of logits is all we read; the default reserves one per batch position: 300 MB on a 152k vocabulary.
+        params.n_outputs_max = 1
+        params.n_threads = params.n_threads_batch = n_threads
+        params.type_k, params.type_v = GGML_TYPES[type_k], GGML_TYPES[type_v]
+        params.flash_attn_type = FLASH_ATTENTION[flash_attention]
+        params.abort_callback, params.abort_callback_data = abort.callback, abort.data
+        params.no_perf = True
+        self.pointer = lib.llama_init_from_model(model.pointer, params)
+        if not self.pointer:
+            raise EngineError(
+                f"The engine could not reserve a context of {n_ctx} tokens.",
+                hint="Ask for a smaller one with --ctx; the log's last lines say why it failed.",
+            )
+        self._memory = lib.llama_get_memory(self.pointer)
+        self._batch = (ctypes.c_int32 * n_batch)()
+        self._n_batch = n_batch
+        self.tokens: list[int] = []
+
+    def decode(self, ids: Sequence[int]) -> bool:
+        """Append ids (at most `n_batch`) to the cache. False when the abort flag stopped it: `tokens` says what stayed.
+
+        Raises EngineError for every other failure.
+        """
+        n = len(ids)
+        self._batch[:n] = list(ids)
+        status = self._lib.llama_decode(self.pointer, self._lib.llama_batch_get_one(self._batch, n))
+        if status == 0:
+            self.tokens += ids
+            return True
+        self._resync(ids)
+        if status == 2:
+            return False
+        meaning = {1: "no room left in the KV cache", -2: "memory for computing ran out"}.get(status, f"code {status}")
+        raise EngineError(f"The engine failed while computing: {meaning}.", hint="Try again, or with a smaller --ctx.")
+
+    def _resync(self, ids: Sequence[int]) -> None:
+        """After a stopped decode: keep in `tokens` what the cache holds (whole micro-batches that were finished)."""
+        n_kept = self._lib.llama_memory_seq_pos_max(self._memory, 0) + 1
+        self.tokens = [*self.tokens, *ids][:n_kept]
+
+    def trim(self, n_keep: int) -> None:
+        """Forget every position from `n_keep` on."""
+        if n_keep < len(self.tokens):
+            if not self._lib.llama_memory_seq_rm(self._memory, 0, n_keep, -1):
+                self._lib.llama_memory_clear(self._memory, True)  # a memory that can't be cut: begin anew
+                n_keep = 0
+            del self.tokens[n_keep:]
+
+    def close(self) -> None:
+        """Give the memory back."""
+        if self.pointer:
+            self._lib.llama_free(self.pointer)
+            self.pointer = None
+
+
+class Sampler:
+    """A native chain of samplers. Remembers the last tokens when a repeat penalty is asked for."""
+
+    def __init__(self, model: Model, sampling: Sampling, recent: Iterable[int] = ()) -> None:
+        """Build the chain: repeat penalty, temperature, top-k, top-p, min-p, draw.
+
+        Temperature comes before top-p, as in the implementations R1's published results were made with; stages that
+        change nothing are left out. `recent` ids count for the repeat penalty.
+        """
+        self._lib = lib = model.lib
+        self.pointer = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
+        for stage in _stages(lib, model.vocabulary.n_tokens, sampling):
+            lib.llama_sampler_chain_add(self.pointer, stage)
+        for token in recent:
+            self.accept(token)
+
+    def sample(self, context: Context) -> int:
+        """Draw the next id from the last decode's logits and remember it."""
+        return int(self._lib.llama_sampler_sample(self.pointer, context.pointer, -1))
+
+    def accept(self, token: int) -> None:
+        """Remember an id that was not drawn but put in."""
+        self._lib.llama_sampler_accept(self.pointer, token)
+
+    def close(self) -> None:
+        """Give the memory back."""
+        if self.pointer:
+            self._lib.llama_sampler_free(self.pointer)
+            self.pointer = None
+
+
+def _stages(lib: Any, n_vocab: int, sampling: Sampling) -> Iterable[Any]:
+    if sampling.repeat_penalty != 1.0:
+        yield lib.llama_sampler_init_penalties(n_vocab, PENALTY_WINDOW, sampling.repeat_penalty, 0.0, 0.0)
+    if sampling.greedy:
+        yield lib.llama_sampler_init_greedy()
+        return
+    if sampling.temperature != 1.0:
+        yield lib.llama_sampler_init_temp(sampling.temperature)
+    if sampling.top_k > 0:
+        yield lib.llama_sampler_init_top_k(sampling.top_k)
+    if sampling.top_p < 1.0:
+        yield lib.llama_sampler_init_top_p(sampling.top_p, 1)
+    if sampling.min_p > 0.0:
+        yield lib.llama_sampler_init_min_p(sampling.min_p, 1)
+    yield lib.llama_sampler_init_dist(sampling.seed if sampling.seed is not None else 0xFFFFFFFF)

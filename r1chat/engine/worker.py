@@ -1,0 +1,368 @@
+"""The engine's parent side: an Engine whose work is done in a child process, and which survives the child's death.
+
+Knows nothing about the native library, the screen or where models come from. Per child there are two threads: one
+starts it and reads its messages into the turns' queues, one drains its standard error into a ring buffer, so that the
+native library's last words survive a crash.
+"""
+
+import contextlib
+import itertools
+import os
+import queue
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from r1chat.core.events import Event, Failure, Finished, Notice, Progress, Reason
+from r1chat.core.memory import Plan
+from r1chat.core.prompt import Segment
+from r1chat.engine import process, wire
+from r1chat.engine.base import Cancel, Control, EngineInfo, Request
+from r1chat.engine.selfcheck import Verdict
+from r1chat.errors import EngineError, ExitCode, R1ChatError, UsageError
+
+LOG_LINES = 400  # of the native library's output that are kept
+TOLD_LINES = 8  # of them that a failure carries
+GRACE = 1.0  # seconds a child has to end by itself after its stdin was closed
+# A blocked wait can't be interrupted by Ctrl-C on Windows; everywhere else it can.
+POLL = 0.2 if os.name == "nt" else None
+
+
+class Check(Protocol):
+    """The self-check as the worker uses it."""
+
+    def verdict(self) -> Verdict:
+        """Say how the library may be loaded; may take a second, the first time on a machine."""
+
+    def revoke(self) -> None:
+        """Take a good verdict back."""
+
+
+class WorkerEngine:
+    """Runs one model in a child process. A new child is started whenever a request finds none alive."""
+
+    def __init__(self, path: str, check: Check) -> None:
+        self._path = path
+        self._check = check
+        self._plan: Plan | None = None
+        self._child: _Child | None = None
+        self._ids = itertools.count(1)
+        self._last_log: tuple[str, ...] = ()
+
+    @property
+    def info(self) -> EngineInfo | None:
+        """What is loaded, or None until it is."""
+        return self._child.info if self._child and not self._child.over else None
+
+    def load(self, plan: Plan) -> None:
+        """Start a child that loads the model, and return at once."""
+        self.close()
+        self._plan = plan
+        self._child = _Child(self._path, plan, self._check)
+
+    def start(self, request: Request) -> "WorkerTurn":
+        """Begin to answer, with a new child where the last one is gone. Raises UsageError for several samples."""
+        if request.samples != 1:
+            raise UsageError("Several samples in one request are not supported yet.", hint="Ask for one at a time.")
+        child, death = self._living()
+        turn = WorkerTurn(next(self._ids), child)
+        if death:
+            turn.put(Notice("engine-restarted", f"The engine had died ({death}) and was started again."))
+        child.begin(turn, request)
+        return turn
+
+    def warm(self, request: Request) -> None:
+        """Let the child compute the request's prompt while it is idle."""
+        if self._child and not self._child.over:
+            self._child.send(wire.Warm(request))
+
+    def count(self, segments: Sequence[Segment]) -> int:
+        """Count tokens, after the load and the running turn. Raises EngineError when there is no model to ask."""
+        child, _ = self._living()
+        return child.count(next(self._ids), tuple(segments))
+
+    def log(self) -> tuple[str, ...]:
+        """Give the native library's last lines, as it wrote them: they must be cleaned before they are shown."""
+        return self._child.log() if self._child else self._last_log
+
+    def close(self) -> None:
+        """End the child. Safe to call twice."""
+        if self._child:
+            self._child.close()
+            self._last_log = self._child.log()
+            self._child = None
+
+    def _living(self) -> tuple["_Child", str]:
+        """The child to talk to, started anew where needed, and how the last one died."""
+        if self._plan is None:
+            raise EngineError("No model is loaded.")
+        death = ""
+        if self._child is None or self._child.over:
+            death = self._child.death if self._child else ""
+            self._child = _Child(self._path, self._plan, self._check)
+        return self._child, death
+
+
+class WorkerTurn:
+    """One request under way in a child. Events and the user's controls meet in one queue, read by the iterator.
+
+    `control` may be called in a signal handler: it only puts into a queue that is made for that. The iterating thread
+    forwards it, so that no lock is ever taken twice.
+    """
+
+    def __init__(self, id: int, child: "_Child") -> None:
+        self.id = id
+        self._child = child
+        self._queue: queue.SimpleQueue[Event | Control] = queue.SimpleQueue()
+        self._n_cancels = 0
+
+    def control(self, control: Control) -> None:
+        """Interfere, from any thread or from a signal handler."""
+        self._queue.put(control)
+
+    def put(self, event: Event) -> None:
+        """Hand over an event; called by the child's reader."""
+        self._queue.put(event)
+
+    def __iter__(self) -> Iterator[Event]:
+        """Give the events; ends in Finished. Dropping the iterator cancels the turn."""
+        finished = False
+        try:
+            while not finished:
+                item = self._next()
+                if isinstance(item, Control):
+                    if (event := self._forward(item)) is None:
+                        continue
+                    item = event
+                finished = isinstance(item, Finished)
+                yield item
+        finally:
+            if not finished:
+                self._child.send(wire.Interfere(self.id, Cancel()))
+            self._child.forget(self.id)
+
+    def _next(self) -> Event | Control:
+        while True:
+            with contextlib.suppress(queue.Empty):
+                return self._queue.get(timeout=POLL)
+
+    def _forward(self, control: Control) -> Event | None:
+        """Send a control on. A cancel before the model is there, and a second cancel, end the turn here and now."""
+        if isinstance(control, Cancel):
+            self._n_cancels += 1
+            if self._n_cancels > 1:
+                self._child.kill()
+                return Finished(Reason.CANCELLED)
+            if self._child.info is None:
+                self._child.send(wire.Interfere(self.id, control))
+                return Finished(Reason.CANCELLED)
+        self._child.send(wire.Interfere(self.id, control))
+        return None
+
+
+class _Child:
+    """One child process from its start to its end, and the turns that wait for it."""
+
+    def __init__(self, path: str, plan: Plan, check: Check) -> None:
+        self._path = path
+        self._plan = plan
+        self._check = check
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._backlog: list[bytes] = []
+        self._turns: dict[int, WorkerTurn] = {}
+        self._counts: dict[int, queue.SimpleQueue[int | R1ChatError]] = {}
+        self._log: deque[bytes] = deque(maxlen=LOG_LINES)
+        self._waited_for_load: set[int] = set()
+        self._extra_buffers = False
+        self._decoded = False  # whether it ever answered: then the CPU has run the library's kernels
+        self._closing = False
+        self._failure: Failure | None = None
+        self.info: EngineInfo | None = None
+        self.over = False
+        self.death = ""
+        self._reader = threading.Thread(target=self._run, daemon=True, name="engine-reader")
+        self._reader.start()
+
+    # Called by the user's threads.
+
+    def begin(self, turn: WorkerTurn, request: Request) -> None:
+        with self._lock:
+            if self.over:
+                turn.put(self._ending())
+                return
+            self._turns[turn.id] = turn
+            if self.info is None:
+                self._waited_for_load.add(turn.id)
+                turn.put(Progress("load", 0, 1000))
+        self.send(wire.Start(turn.id, request))
+
+    def count(self, id: int, segments: tuple[Segment, ...]) -> int:
+        answer: queue.SimpleQueue[int | R1ChatError] = queue.SimpleQueue()
+        with self._lock:
+            if self.over:
+                answer.put(self._error())
+            else:
+                self._counts[id] = answer
+        self.send(wire.Count(id, segments))
+        while True:
+            with contextlib.suppress(queue.Empty):
+                n = answer.get(timeout=POLL)
+                if isinstance(n, R1ChatError):
+                    raise n
+                if n < 0:
+                    raise EngineError("The model's vocabulary lacks a token of the R1 template.")
+                return n
+
+    def send(self, message: Any) -> None:
+        """Write a message, or keep it until the process is there. A process that is gone shows at the reader."""
+        line = wire.encode(message)
+        with self._lock:
+            if self._process is None:
+                self._backlog.append(line)
+                return
+            self._write(line)
+
+    def forget(self, id: int) -> None:
+        with self._lock:
+            self._turns.pop(id, None)
+
+    def log(self) -> tuple[str, ...]:
+        return tuple(line.decode("utf-8", "replace") for line in tuple(self._log))
+
+    def kill(self) -> None:
+        """End the process at once. Its turns end as they would at any death, this time because it was asked for."""
+        with self._lock:
+            self._closing = True
+            process = self._process
+        if process:
+            process.kill()
+
+    def close(self) -> None:
+        """Let the process end: its stdin ends, and it has a moment."""
+        with self._lock:
+            self._closing = True
+            process = self._process
+        if process is None:
+            return
+        with contextlib.suppress(OSError):
+            assert process.stdin is not None
+            process.stdin.close()
+        try:
+            process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        self._reader.join(GRACE)
+
+    # Called by the reader thread.
+
+    def _run(self) -> None:
+        """Check the library, start the process, hand out its messages, and say how it ended."""
+        verdict = self._check.verdict()
+        self._extra_buffers = verdict.extra_buffers
+        returncode: int | None = None
+        try:
+            child = self._spawn(verdict)
+        except OSError as error:
+            self._failure = Failure(ExitCode.UNUSABLE, f"The engine's process can't be started: {error.strerror}.")
+        else:
+            drain = threading.Thread(target=self._drain, args=(child,), daemon=True, name="engine-log")
+            drain.start()
+            assert child.stdout is not None
+            with child.stdout:
+                for line in child.stdout:
+                    self._receive(wire.decode(line))
+            returncode = child.wait()
+            drain.join(GRACE)
+        self._end(returncode)
+
+    def _spawn(self, verdict: Verdict) -> subprocess.Popen[bytes]:
+        with self._lock:
+            if verdict.notice:
+                for turn in self._turns.values():
+                    turn.put(Notice("self-check", verdict.notice))
+            self._process = child = process.spawn("r1chat.engine.child")
+            self._write(wire.encode(wire.Load(self._path, self._plan, verdict.extra_buffers)))
+            for line in self._backlog:
+                self._write(line)
+            self._backlog.clear()
+            if self._closing:
+                child.kill()
+        return child
+
+    def _write(self, line: bytes) -> None:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError, ValueError):
+            self._process.stdin.write(line)
+            self._process.stdin.flush()
+
+    def _drain(self, child: subprocess.Popen[bytes]) -> None:
+        assert child.stderr is not None
+        with child.stderr:
+            for line in child.stderr:
+                self._log.append(line.rstrip(b"\r\n"))
+
+    def _receive(self, message: Any) -> None:
+        match message:
+            case wire.Happened(id, event):
+                self._hand_out(id, event)
+            case wire.Loading(permille):
+                for id in tuple(self._waited_for_load):
+                    self._hand_out(id, Progress("load", permille, 1000))
+            case wire.Loaded(info):
+                self.info = info
+            case wire.Refused(failure):
+                self._failure = failure
+            case wire.Counted(id, n_tokens):
+                with self._lock:
+                    answer = self._counts.pop(id)
+                answer.put(n_tokens)
+
+    def _hand_out(self, id: int, event: Event) -> None:
+        with self._lock:
+            turn = self._turns.get(id)
+        if isinstance(event, Finished):
+            self._decoded = self._decoded or event.usage.prompt_tokens > 0
+            if id in self._waited_for_load and self.info:
+                event = replace(event, timings=replace(event.timings, load_s=self.info.load_s))
+            self._waited_for_load.discard(id)
+        if turn:
+            turn.put(event)
+
+    def _end(self, returncode: int | None) -> None:
+        """The process is gone: every turn that waits for it ends, and the next request starts a new one."""
+        if returncode is not None and self._failure is None and not self._closing:
+            self.death = process.death(returncode)
+            if self._extra_buffers and not self._decoded and process.is_hardware_fault(returncode):
+                self._check.revoke()
+        with self._lock:
+            self.over = True
+            turns, self._turns = tuple(self._turns.values()), {}
+            counts, self._counts = tuple(self._counts.values()), {}
+        for turn in turns:
+            turn.put(self._ending())
+        for answer in counts:
+            answer.put(self._error())
+
+    def _ending(self) -> Finished:
+        if self._failure:
+            return Finished(Reason.ERROR, failure=replace(self._failure, log=self._last_words()))
+        if self._closing:
+            return Finished(Reason.CANCELLED)
+        doing = "while it loaded the model" if self.info is None else "while it answered"
+        hint = "Ask again: a new engine starts by itself."
+        if self.death == "SIGKILL":
+            hint = f"If nobody ended it, the system had no memory left: try a smaller model or --ctx. {hint}"
+        message = f"The engine died ({self.death}) {doing}."
+        return Finished(Reason.DIED, failure=Failure(ExitCode.UNUSABLE, message, hint, self._last_words()))
+
+    def _error(self) -> R1ChatError:
+        failure = self._ending().failure
+        return EngineError(failure.message, hint=failure.hint) if failure else EngineError("The engine was closed.")
+
+    def _last_words(self) -> tuple[str, ...]:
+        return self.log()[-TOLD_LINES:]

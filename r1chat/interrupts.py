@@ -1,0 +1,40 @@
+"""What Ctrl-C does while one question is answered: the first ends the answer, the second ends the engine.
+
+Knows a chat; knows no terminal. The handler only leaves a note in a queue that the turn's iterator reads, so that it
+can't meet a lock its own thread holds.
+"""
+
+import os
+import signal
+from types import FrameType, TracebackType
+from typing import Any
+
+from r1chat.chat import Chat
+from r1chat.engine.base import Cancel
+from r1chat.errors import ExitCode
+
+PATIENCE = 3  # the interrupt at which we leave without waiting for anything
+
+
+class Interrupts:
+    """Takes Ctrl-C over for the time of a `with` block, in the main thread."""
+
+    def __init__(self, chat: Chat) -> None:
+        self._chat = chat
+        self._n = 0
+        self._before: Any = None
+
+    def __enter__(self) -> "Interrupts":
+        self._before = signal.signal(signal.SIGINT, self._on_interrupt)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _on_interrupt(self, number: int, frame: FrameType | None) -> None:
+        self._n += 1
+        if self._n >= PATIENCE or not self._chat.busy:
+            os._exit(ExitCode.INTERRUPTED)
+        self._chat.control(Cancel())

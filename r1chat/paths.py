@@ -1,0 +1,43 @@
+"""Where r1chat keeps its own files: R1CHAT_HOME if it is set, else the platform's folders. Creates nothing."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """The folders: `config` for what the user writes, `state` for what r1chat remembers."""
+
+    config: Path
+    state: Path
+
+    @property
+    def self_check(self) -> Path:
+        """The verdicts on the native library."""
+        return self.state / "selfcheck.json"
+
+    @property
+    def last_model(self) -> Path:
+        """The name of the model that was used last."""
+        return self.state / "last-model"
+
+    @property
+    def history(self) -> Path:
+        """The REPL's input history."""
+        return self.state / "history"
+
+
+def find(environ: Mapping[str, str] = os.environ) -> Paths:
+    """Decide the folders from the environment."""
+    home = environ.get("R1CHAT_HOME")
+    if home:
+        folder = Path(home).expanduser()
+        return Paths(config=folder, state=folder)
+    import platformdirs
+
+    return Paths(
+        config=platformdirs.user_config_path("r1chat", appauthor=False),
+        state=platformdirs.user_state_path("r1chat", appauthor=False),
+    )

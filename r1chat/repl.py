@@ -1,0 +1,216 @@
+"""The interactive loop: what is typed becomes a question or a slash command. Knows the chat and its terminal.
+
+The terminal runs in the main thread for the whole time; each turn is consumed in a thread of its own, and one more
+thread at the start waits for the model to be there.
+"""
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from r1chat import __version__
+from r1chat.chat import Chat
+from r1chat.core.prompt import directive
+from r1chat.core.sanitize import clean
+from r1chat.engine.base import Cancel
+from r1chat.errors import R1ChatError
+from r1chat.launch import DEMO, Launched
+from r1chat.terminal import progress
+from r1chat.terminal.input import ReplTerminal
+from r1chat.terminal.live import Live, Thinking
+from r1chat.terminal.screen import Screen
+
+GRACE = 2.0  # seconds a cancelled turn has to end when the user leaves
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A slash command: what it is called, what may follow, what it does in a few words, and the function that does it."""
+
+    name: str
+    argument: str
+    help: str
+    run: Callable[["Repl", str], None]
+
+
+COMMANDS: dict[str, Command] = {}
+
+
+def command(name: str, help: str, argument: str = "") -> Callable[..., Callable[["Repl", str], None]]:
+    """Put a function into the table of slash commands, from which /help and the completion are made too."""
+
+    def add(function: Callable[["Repl", str], None]) -> Callable[["Repl", str], None]:
+        COMMANDS[name] = Command(name, argument, help, function)
+        return function
+
+    return add
+
+
+class Repl:
+    """One interactive session with one model."""
+
+    def __init__(
+        self,
+        chat: Chat,
+        launched: Launched,
+        screen: Screen,
+        *,
+        thinking: Thinking = Thinking.SHOW,
+        math: bool = False,
+        history: Path | None = None,
+    ) -> None:
+        self.chat = chat
+        self.launched = launched
+        self.live = Live(screen, thinking=thinking, session=True)
+        self._screen = screen
+        self._math = math
+        self._turn: threading.Thread | None = None
+        self.terminal = ReplTerminal(
+            screen,
+            self.live,
+            on_submit=self._submit,
+            on_interrupt=self._interrupt,
+            on_leave=self._interrupt,
+            bar=self._bar,
+            complete=self._complete,
+            history_path=history,
+        )
+        chat.add_sink(self.terminal.sink)
+
+    def run(self, *greetings: str) -> None:
+        """Talk until the user leaves. The running turn, if there is one, is cancelled then."""
+        self.say(f"r1chat {__version__} · {clean(self.launched.target.name)} · /help tells the commands, Ctrl-D leaves")
+        for greeting in greetings:
+            self.say(greeting)
+        self.terminal.print()
+        threading.Thread(target=self._wait_for_model, daemon=True, name="load-wait").start()
+        try:
+            self.terminal.run()
+        finally:
+            self._interrupt()
+            if self._turn:
+                self._turn.join(GRACE)
+
+    def say(self, text: str) -> None:
+        """Print a remark of the program."""
+        self.terminal.print(self._screen.dim(text))
+
+    # What the terminal calls
+
+    def _submit(self, text: str, pasted: bool) -> None:
+        if text.startswith("/") and not pasted:
+            self._obey(text.strip())
+            return
+        self.terminal.busy = True
+        self._turn = threading.Thread(target=self._answer, args=(text,), daemon=True, name="turn")
+        self._turn.start()
+
+    def _obey(self, line: str) -> None:
+        name, _, argument = line.partition(" ")
+        if found := COMMANDS.get(name):
+            found.run(self, argument.strip())
+        else:
+            self.say(f"There is no command {clean(name)}; /help lists them. A space before it makes it a question.")
+
+    def _interrupt(self) -> None:
+        self.chat.control(Cancel())
+
+    def _bar(self) -> str:
+        """The bottom bar: the model, what it is doing, how full the context is."""
+        info = self.launched.engine.info
+        state = "" if info else "loading…"
+        used = self._used()
+        context = f"context {used:,} of {self.launched.plan.n_ctx:,}" if info else ""
+        return " · ".join(part for part in (self.launched.target.name, state, context) if part)
+
+    def _complete(self, text: str) -> Iterable[str]:
+        return (name for name in sorted(COMMANDS) if text.startswith("/") and name.startswith(text))
+
+    # In threads of their own
+
+    def _answer(self, text: str) -> None:
+        try:
+            for _ in self.chat.ask(f"{text}\n{directive(text)}" if self._math else text):
+                pass
+        except R1ChatError as error:
+            self._complain(error)
+        finally:
+            self.terminal.busy = False
+
+    def _wait_for_model(self) -> None:
+        """Say at once, not only at the first question, when the model can't be loaded; tell the bar when it is there."""
+        try:
+            self.launched.engine.count(())
+        except R1ChatError as error:
+            if not self.terminal.busy:  # else the turn that waits says it
+                self._complain(error)
+        self.terminal.refresh()
+
+    def _complain(self, error: R1ChatError) -> None:
+        self.terminal.print(self._screen.sgr("1;31", clean(error.message)))
+        if error.hint:
+            self.say(clean(error.hint))
+
+    def _used(self) -> int:
+        """Tokens of the conversation as the next prompt will hold it: all but the thinking."""
+        path = self.chat.path
+        return path[-1].finished.usage.prompt_tokens + path[-1].finished.usage.answer_tokens if path else 0
+
+    # Commands
+
+    @staticmethod
+    @command("/help", "list the commands")
+    def _help(repl: "Repl", argument: str) -> None:
+        usages = {f"{c.name} {c.argument}".strip(): c.help for c in COMMANDS.values()}
+        width = max(map(len, usages))
+        repl.terminal.print("\n".join(f"  {usage:<{width}}  {help}" for usage, help in usages.items()))
+        repl.say("  Alt-Enter begins a new line; Ctrl-C stops an answer and keeps it; Ctrl-D leaves.")
+        repl.terminal.print()
+
+    @staticmethod
+    @command("/exit", "leave")
+    def _exit(repl: "Repl", argument: str) -> None:
+        repl.terminal.exit()
+
+    @staticmethod
+    @command("/clear", "forget the conversation and begin a new one")
+    def _clear(repl: "Repl", argument: str) -> None:
+        repl.chat.reset()
+        repl.say("A new conversation begins: the model remembers nothing of the one above.")
+
+    @staticmethod
+    @command("/think", "show, fold or hide the thinking from now on", "[show|fold|hide]")
+    def _think(repl: "Repl", argument: str) -> None:
+        if argument:
+            try:
+                repl.live.thinking = Thinking(argument.lower())
+            except ValueError:
+                repl.say(f"{clean(argument)} is none of show, fold and hide.")
+                return
+        repl.say(f"The thinking is set to {repl.live.thinking}.")
+
+    @staticmethod
+    @command("/stats", "tell the plan, and the counts and times of the last turn")
+    def _stats(repl: "Repl", argument: str) -> None:
+        lines = [f"plan      {', '.join(repl.launched.plan.reasons)}"]
+        if info := repl.launched.engine.info:
+            lines.append(f"engine    {clean(info.description)}, {info.library}, loaded in {info.load_s:.1f} s")
+        if repl.chat.path:
+            end = repl.chat.path[-1].finished
+            cached = f"{end.usage.cached_tokens:,} of them cached"
+            lines.append(f"prompt    {progress.tokens(end.usage.prompt_tokens)}, {cached}, {end.timings.prompt_s:.2f} s")
+            lines.append(f"thinking  {progress.tokens(end.usage.reasoning_tokens)}, {end.timings.reasoning_s:.1f} s")
+            lines.append(f"answer    {progress.tokens(end.usage.answer_tokens)}, {end.timings.answer_s:.1f} s")
+            lines.append(f"together  {progress.summary(end)}")
+        repl.terminal.print("\n".join(f"  {line}" for line in lines) + "\n")
+
+
+def greeting(launched: Launched, *, named: bool) -> tuple[str, ...]:
+    """What to say first when nobody named the demo: that it is a toy, and how to get the real thing."""
+    if named or launched.target.name != DEMO:
+        return ()
+    return (
+        "This is the bundled demo, a toy that only does small arithmetic.",
+        "For the real R1: `r1chat run 7b` says which file to get; then run it by its path.",
+    )
