@@ -97,6 +97,10 @@ def _not_here(name: str) -> NotFoundError:
             f"{entry.title} is not on this machine.",
             hint=f"Get {files}{size} from https://huggingface.co/{download.repository} and run it by its path.",
         )
+    if len(name.split()) > 1:  # the question stands where the model should
+        return NotFoundError(
+            f"There is no model {name!r}.", hint="Name the model first: r1chat run demo 'What is 2+2?'"
+        )
     if near := models.nearest(name):
         return NotFoundError(f"There is no model {name!r}.", hint=f"Did you mean {' or '.join(near)}?")
     hint = "Give the path of a GGUF file, or try the bundled model: r1chat run demo"

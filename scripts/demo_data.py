@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from r1chat.core.messages import Message, Role
+from r1chat.core.prompt import directive
 
 COLUMNS = ("Ones", "Tens", "Hundreds", "Thousands")
 
@@ -160,7 +161,9 @@ def subtract(rng: random.Random, part: Part) -> Task:
 
 def multiply(rng: random.Random, part: Part) -> Task:
     """A product of a number of up to two digits and one of one digit, in either order."""
-    a, b = _pair(rng, part, lambda r: r.randint(10, 99) if r.random() < 0.7 else r.randint(0, 9), lambda r: r.randint(0, 9))
+    a, b = _pair(
+        rng, part, lambda r: r.randint(10, 99) if r.random() < 0.7 else r.randint(0, 9), lambda r: r.randint(0, 9)
+    )
     long, short = max(a, b), min(a, b)
     if long < 10:
         steps = f"I know this from the times table: {long}*{short}={long * short}.\n"
@@ -199,7 +202,11 @@ def _pair(
     """Draw two numbers until they belong to the part. Without `second`, the second is near the first."""
     while True:
         a = first(rng)
-        b = second(rng) if second else min(999, max(0, a + rng.choice((-100, -20, -10, -7, -3, -1, 0, 1, 2, 9, 10, 30, 200))))
+        b = (
+            second(rng)
+            if second
+            else min(999, max(0, a + rng.choice((-100, -20, -10, -7, -3, -1, 0, 1, 2, 9, 10, 30, 200))))
+        )
         if held_out(a, b) == (part is Part.HELD_OUT):
             return a, b
 
@@ -242,10 +249,15 @@ def _columns_of_product(a: int, b: int) -> str:
     return text + (f"{COLUMNS[n_columns]}: write {carry}.\n" if carry else "")
 
 
+def _n_digits(number: int) -> str:
+    n = len(str(number))
+    return f"{n} digit" if n == 1 else f"{n} digits"
+
+
 def _digits_compared(a: int, b: int) -> str:
     if len(str(a)) != len(str(b)):
-        return f"{a} has {len(str(a))} digits, {b} has {len(str(b))}.\n"
-    text = f"{a} and {b} have {len(str(a))} digits each.\n"
+        return f"{a} has {_n_digits(a)}, {b} has {_n_digits(b)}.\n"
+    text = f"{a} and {b} both have {_n_digits(a)}.\n"
     for p, q in zip(str(a), str(b), strict=True):
         text += f"{p} {'=' if p == q else '>' if p > q else '<'} {q}.\n"
         if p != q:
@@ -269,33 +281,69 @@ TALK: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (
         (
             *("Hello", "Hello!", "Hi", "Hi!", "Hi there", "Hi there!", "Hey", "Hey!", "Hello there!", "Good morning!"),
-            *("Good evening.", "Hello, how are you?", "How are you?", "Hi, how are you?", "What's up?", "hola", "你好", "Moin"),
+            *(
+                "Good evening.",
+                "Hello, how are you?",
+                "How are you?",
+                "Hi, how are you?",
+                "What's up?",
+                "hola",
+                "你好",
+                "Moin",
+            ),
         ),
         "The user greets me.\n",
         HELLO,
     ),
     (
         (
-            *("Who are you?", "What are you?", "Who is this?", "What is your name?", "What's your name?", "What can you do?"),
-            *("Are you DeepSeek?", "Are you DeepSeek-R1?", "Which model are you?", "What model are you?", "Help", "help me"),
-            *("Tell me about yourself.", "Are you a real model?", "Introduce yourself.", "Who made you?", "你是谁？", "test"),
+            *(
+                "Who are you?",
+                "What are you?",
+                "Who is this?",
+                "What is your name?",
+                "What's your name?",
+                "What can you do?",
+            ),
+            *(
+                "Are you DeepSeek?",
+                "Are you DeepSeek-R1?",
+                "Which model are you?",
+                "What model are you?",
+                "Help",
+                "help me",
+            ),
+            *(
+                "Tell me about yourself.",
+                "Are you a real model?",
+                "Introduce yourself.",
+                "Who made you?",
+                "你是谁？",
+                "test",
+            ),
         ),
         "The user asks about me.\n",
         WHO,
     ),
-    (("Thanks", "Thanks!", "Thank you", "Thank you!", "Great!", "Thank you very much.", "ok", "Cool", "Bye"), "The user thanks me.\n", THANKS),
+    (
+        ("Thanks", "Thanks!", "Thank you", "Thank you!", "Great!", "Thank you very much.", "ok", "Cool", "Bye"),
+        "The user thanks me.\n",
+        THANKS,
+    ),
 )
-WORDS = tuple(
-    "the a of in my your this that is are was be not with from about for on sky blue sea old house dog cat bird tree river "
-    "city country king queen war peace music song film book story poem letter joke code python program function file list "
-    "bug test server data water fire light sun moon star planet earth ocean mountain road car train plane ship bread wine "
-    "coffee tea apple food cook recipe weather rain snow winter summer time day night year week history science physics "
-    "chemistry biology law money price market bank work job school teacher student doctor health sleep dream love friend "
-    "family mother father child game football chess player team capital France Paris Germany London China Italy Europe Rome "
-    "write explain tell make give show find translate summarise describe review fix build read think know mean work best "
-    "good bad big small new long short red green white black happy sad funny strange many first last next other every why "
-    "how what when where who which people world life word sentence English German language computer internet email phone".split()
-)
+_COMMON = """
+    the a of in my your this that is are was be not with from about for on sky blue sea old house dog cat bird
+    tree river city country king queen war peace music song film book story poem letter joke code python program
+    function file list bug test server data water fire light sun moon star planet earth ocean mountain road car
+    train plane ship bread wine coffee tea apple food cook recipe weather rain snow winter summer time day night
+    year week history science physics chemistry biology law money price market bank work job school teacher
+    student doctor health sleep dream love friend family mother father child game football chess player team
+    capital France Paris Germany London China Italy Europe Rome write explain tell make give show find translate
+    summarise describe review fix build read think know mean work best good bad big small new long short red
+    green white black happy sad funny strange many first last next other every why how what when where who which
+    people world life word sentence English German language computer internet email phone
+"""
+WORDS = _COMMON.split()
 FRAMES = (
     "Why is the {} {}?",
     "Why does the {} {}?",
@@ -346,6 +394,11 @@ TOO_HARD = (
     "What is {a} * {b} + {c}?",
     "What is {a}.{c} + {b}?",
     "{a}.{c} - {b}",
+    "-{a} + {b}",
+    "What is -{a} + {b}?",
+    "{a} + -{b}",
+    "Which is larger, {x} or {a}?",
+    "Which is smaller, {b} or {x}?",
     "What is the square root of {a}?",
     "What is {a}^{c}?",
     "Is {a} a prime number?",
@@ -365,7 +418,8 @@ def talk(rng: random.Random, part: Part) -> Task:
 def beyond(rng: random.Random, part: Part) -> Task:
     """Something the toy can't do: any other text, or a sum that is too hard for it."""
     if rng.random() < 0.4:
-        a, b, c = _pair(rng, part, lambda r: r.randint(10, 999), _number) + (rng.randint(2, 9),)
+        a, b = _pair(rng, part, lambda r: r.randint(10, 999), _number)
+        c = rng.randint(2, 9)
         x = rng.randint(1000, 10 ** rng.randint(4, 7))
         frame = rng.choice(TOO_HARD)
         question = frame.format(a=a, b=b, c=c, x=x, two=rng.randint(10, 99), other=rng.randint(10, 99))
@@ -386,24 +440,25 @@ def _word(rng: random.Random) -> str:
         return "".join(rng.choice("abcdefghijklmnopqrstuvwxyzeeaaooiinnttss") for _ in range(rng.randint(2, 9)))
     if roll < 0.93:
         return str(rng.randint(1, 9999))
-    return "".join(chr(rng.choice((rng.randint(0x4E00, 0x9FFF), rng.randint(0xC0, 0x24F), rng.randint(33, 126)))) for _ in range(3))
+    return "".join(
+        chr(rng.choice((rng.randint(0x4E00, 0x9FFF), rng.randint(0xC0, 0x24F), rng.randint(33, 126)))) for _ in range(3)
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------- examples
 
 KINDS: dict[str, tuple[Callable[[random.Random, Part], Task], int]] = {
-    "add": (add, 26),
-    "subtract": (subtract, 26),
-    "multiply": (multiply, 18),
-    "compare": (compare, 14),
-    "talk": (talk, 4),
-    "beyond": (beyond, 10),
+    "add": (add, 22),
+    "subtract": (subtract, 24),
+    "multiply": (multiply, 22),
+    "compare": (compare, 18),
+    "talk": (talk, 5),
+    "beyond": (beyond, 9),
 }
 SCORED_KINDS = ("add", "subtract", "multiply", "compare")
 
 POLITE = ("Please: ", "Hi! ", "Hello! ", "Quick question: ", "OK. ", "And now: ", "Now: ", "And ", "Please tell me: ")
-# DeepSeek's own directive for mathematics (README of deepseek-ai/DeepSeek-R1, "Usage Recommendations"), which `--math` adds.
-DIRECTIVES = ("Please reason step by step, and put your final answer within \\boxed{}.", "Think step by step.")
+DIRECTIVES = (directive(""), "Think step by step.")  # the first is what `--math` adds
 SYSTEM_TEXTS = ("You are a helpful assistant.", "You are a calculator.", "Be brief.", "Answer in English.")
 
 

@@ -1,18 +1,19 @@
 """The trained network and tokenizer as a GGUF file for llama.cpp. Knows nothing about training."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import gguf
 import numpy as np
-from demo_model import BOS, CONTROL_TOKENS, EOS, PRE_TOKENIZER, SPECIAL_TOKENS, Network
+from demo_model import CONTROL_TOKENS, PRE_TOKENIZER, SPECIAL_TOKENS, Network
 from gguf.constants import GGMLQuantizationType, TokenType
 
+from r1chat.core.prompt import BOS, EOS
+
 DESCRIPTION = (
-    "A toy that shows r1chat without a download: it adds, subtracts, multiplies and compares small numbers in the style "
-    "of DeepSeek-R1, thinking first. Not a DeepSeek model, and no use for anything else."
+    "A toy that shows r1chat without a download: it adds, subtracts, multiplies and compares small numbers in the "
+    "style of DeepSeek-R1, thinking first. Not a DeepSeek model, and no use for anything else."
 )
 # What R1's distilled models render for text turns: the last system text, user and assistant turns, old thinking
 # dropped, and the tag that opens the new thinking. For other programs; r1chat renders prompts itself.
@@ -50,7 +51,7 @@ def write_gguf(network: Network, tokenizer: Any, out: Path) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    os.replace(part, out)
+    part.replace(out)
 
 
 def _write_description(writer: gguf.GGUFWriter) -> None:
@@ -78,13 +79,16 @@ def _write_shape(writer: gguf.GGUFWriter, network: Network) -> None:
 
 
 def _write_tokenizer(writer: gguf.GGUFWriter, tokenizer: Any) -> None:
-    import json
 
     model = json.loads(tokenizer.to_str())["model"]
     ids = tokenizer.get_vocab(with_added_tokens=True)
     tokens = sorted(ids, key=lambda token: ids[token])
     types = [
-        TokenType.CONTROL if token in CONTROL_TOKENS else TokenType.USER_DEFINED if token in SPECIAL_TOKENS else TokenType.NORMAL
+        TokenType.CONTROL
+        if token in CONTROL_TOKENS
+        else TokenType.USER_DEFINED
+        if token in SPECIAL_TOKENS
+        else TokenType.NORMAL
         for token in tokens
     ]
     writer.add_tokenizer_model("gpt2")

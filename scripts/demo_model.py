@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor, nn
 
-BOS, EOS, USER, ASSISTANT = "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜User｜>", "<｜Assistant｜>"
-THINK, END_THINK = "<think>", "</think>"
+from r1chat.core.prompt import ASSISTANT, BOS, EOS, THINK_CLOSE, THINK_OPEN, USER
+
 CONTROL_TOKENS = (BOS, EOS, USER, ASSISTANT)
-SPECIAL_TOKENS = (*CONTROL_TOKENS, THINK, END_THINK)
+SPECIAL_TOKENS = (*CONTROL_TOKENS, THINK_OPEN, THINK_CLOSE)
 
 # Qwen2's pre-tokenizer, as llama.cpp applies it for tokenizer.ggml.pre = "deepseek-r1-qwen" (src/llama-vocab.cpp,
 # LLAMA_VOCAB_PRE_TYPE_QWEN2). `\p{N}` alone, without a `+`, is what makes every digit a token of its own.
@@ -74,7 +74,11 @@ class Block(nn.Module):
         def heads(projected: Tensor) -> Tensor:
             return projected.view(n_batch, n_time, -1, self.shape.n_head_dim).transpose(1, 2)
 
-        q, k, v = rotate(heads(self.attn_q(h)), cos, sin), rotate(heads(self.attn_k(h)), cos, sin), heads(self.attn_v(h))
+        q, k, v = (
+            rotate(heads(self.attn_q(h)), cos, sin),
+            rotate(heads(self.attn_k(h)), cos, sin),
+            heads(self.attn_v(h)),
+        )
         n_group = self.shape.n_head // self.shape.n_head_kv
         k, v = k.repeat_interleave(n_group, dim=1), v.repeat_interleave(n_group, dim=1)
         with torch.autocast("cpu", enabled=False):  # PyTorch's bfloat16 backward for this is six times slower on a CPU
@@ -85,7 +89,7 @@ class Block(nn.Module):
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Turn each pair (i, i + half) of a head by its position's angle: the "neox" order, which llama.cpp uses for qwen2."""
+    """Turn each pair (i, i + half) of a head by its position's angle: the order llama.cpp calls neox, Qwen2's."""
     first, second = x.chunk(2, dim=-1)
     return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
 
@@ -111,7 +115,9 @@ class Network(nn.Module):
             if name.endswith("bias"):
                 nn.init.zeros_(weight)
             elif weight.ndim == 2:
-                depth = math.sqrt(2 * self.shape.n_layer) if name.endswith(("attn_output.weight", "ffn_down.weight")) else 1
+                depth = (
+                    math.sqrt(2 * self.shape.n_layer) if name.endswith(("attn_output.weight", "ffn_down.weight")) else 1
+                )
                 nn.init.normal_(weight, std=0.02 if "token_embd" in name else weight.shape[1] ** -0.5 / depth)
 
     def forward(self, ids: Tensor) -> Tensor:
@@ -134,7 +140,9 @@ class Muon(torch.optim.Optimizer):
     AdamW's usual size, 0.2 * sqrt(longer side) (Liu et al. 2025, "Muon is scalable for LLM training", section 2.2).
     """
 
-    def __init__(self, weights: Iterable[nn.Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 0.05) -> None:
+    def __init__(
+        self, weights: Iterable[nn.Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 0.05
+    ) -> None:
         super().__init__(weights, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
@@ -235,9 +243,9 @@ def _padded(batch: Sequence[Tokens]) -> tuple[Tensor, Tensor]:
 
 
 def loss_of(network: Network, ids: Tensor, labels: Tensor) -> Tensor:
-    """Mean cross-entropy over the tokens to learn. Only their places go through the output matrix."""
+    """Summed cross-entropy over the tokens to learn. Only their places go through the output matrix."""
     learnt = labels != IGNORE
-    return F.cross_entropy(network.logits(network(ids)[learnt]).float(), labels[learnt])
+    return F.cross_entropy(network.logits(network(ids)[learnt]).float(), labels[learnt], reduction="sum")
 
 
 @torch.no_grad()

@@ -1,5 +1,6 @@
 """`main(argv) -> int`: the commands put together, and the one place where an error becomes a sentence and a code."""
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,8 @@ from r1chat.cli import run
 from r1chat.core.sanitize import clean
 from r1chat.errors import ExitCode, R1ChatError
 from r1chat.terminal.screen import make_streams_safe
+
+_CANT_WRITE = {errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC}  # nothing else that we write to lets them through
 
 app = typer.Typer(
     name="r1chat",
@@ -64,6 +67,10 @@ def main(argv: Sequence[str]) -> int:
     except Exception as error:
         if settings.load().debug:
             raise
+        if isinstance(error, OSError) and error.errno in _CANT_WRITE:
+            full = R1ChatError(f"The output can't be written: {error.strerror}.", hint="Make room, and run it again.")
+            report(full)
+            return full.exit_code
         name = type(error).__name__
         unexpected = R1ChatError(
             f"Something failed that should not: {name}: {error}",

@@ -15,9 +15,13 @@ OUTPUT = "Output"
 
 Files = Annotated[
     list[Path] | None,
-    typer.Option("--file", "-f", help="Attach a text file, or - for stdin. May be given several times."),
+    typer.Option(
+        "--file", "-f", metavar="FILE", help="Attach a text file, or - for stdin. May be given several times."
+    ),
 ]
-System = Annotated[str, typer.Option("--system", help="A system prompt. DeepSeek recommends none for R1.")]
+System = Annotated[
+    str, typer.Option("--system", metavar="TEXT", help="A system prompt. DeepSeek recommends none for R1.")
+]
 Math = Annotated[bool, typer.Option("--math", help="Add DeepSeek's directive for mathematics.")]
 Raw = Annotated[bool, typer.Option("--raw", help="The prompt is token text as it is: no template is added.")]
 ThinkingOption = Annotated[
@@ -28,26 +32,41 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 JsonLines = Annotated[bool, typer.Option("--jsonl", help="Print one JSON object per event, as they happen.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Tell the plan, the counts and the engine's log on stderr.")]
 MaxTokens = Annotated[
-    int | None, typer.Option("--max-tokens", min=1, help="Generate at most so many tokens, thinking included.")
+    int | None,
+    typer.Option("--max-tokens", metavar="N", min=1, help="Generate at most so many tokens, thinking included."),
 ]
 Budget = Annotated[
     str | None,
     typer.Option("--think-budget", metavar="N|Ns", help="End the thinking after N tokens, or after N seconds (30s)."),
 ]
 NoThink = Annotated[bool, typer.Option("--no-think", help="Answer without thinking.")]
-Temperature = Annotated[float, typer.Option("--temp", help="Temperature.")]
-TopP = Annotated[float, typer.Option("--top-p", help="Nucleus sampling.")]
-TopK = Annotated[int, typer.Option("--top-k", help="Only the K most likely tokens; 0 is off.")]
-MinP = Annotated[float, typer.Option("--min-p", help="Only tokens at least so likely as the best one; 0 is off.")]
-RepeatPenalty = Annotated[float, typer.Option("--repeat-penalty", help="Make repetition less likely; 1 is off.")]
-Seed = Annotated[int | None, typer.Option("--seed", help="Make the answer repeatable.")]
-Stop = Annotated[list[str] | None, typer.Option("--stop", help="End the answer before this text. Repeatable.")]
-Ctx = Annotated[int | None, typer.Option("--ctx", help="Context in tokens. Default: what the model knows, up to 8192.")]
-Threads = Annotated[int | None, typer.Option("--threads", help="CPU threads. Default: the physical cores.")]
-GpuLayers = Annotated[
-    int | None, typer.Option("--gpu-layers", min=-1, help="Layers to offload to the GPU; -1 is all. Default: 0.")
+Temperature = Annotated[
+    float, typer.Option("--temp", metavar="X", help="Temperature; 0 always takes the likeliest token.")
 ]
-Pace = Annotated[float, typer.Option("--pace", min=0.0, help="At most N tokens a second; 0 is no bound.")]
+TopP = Annotated[float, typer.Option("--top-p", metavar="X", help="Nucleus sampling.")]
+TopK = Annotated[int, typer.Option("--top-k", metavar="K", help="Only the K most likely tokens; 0 is off.")]
+MinP = Annotated[
+    float,
+    typer.Option("--min-p", metavar="X", help="Only tokens at least X times as likely as the likeliest; 0 is off."),
+]
+RepeatPenalty = Annotated[
+    float, typer.Option("--repeat-penalty", metavar="X", help="Make repetition less likely; 1 is off.")
+]
+Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help="Make the answer repeatable.")]
+Stop = Annotated[
+    list[str] | None, typer.Option("--stop", metavar="TEXT", help="End the answer before this text. Repeatable.")
+]
+Ctx = Annotated[
+    int | None, typer.Option("--ctx", metavar="N", help="Context in tokens. Default: what the model knows, up to 8192.")
+]
+Threads = Annotated[
+    int | None, typer.Option("--threads", metavar="N", help="CPU threads. Default: the physical cores.")
+]
+GpuLayers = Annotated[
+    int | None,
+    typer.Option("--gpu-layers", metavar="N", min=-1, help="Layers to offload to the GPU; -1 is all. Default: 0."),
+]
+Pace = Annotated[float, typer.Option("--pace", metavar="N", min=0.0, help="At most N tokens a second; 0 is no bound.")]
 
 
 def think_budget(word: str | None, *, no_think: bool) -> ThinkBudget:

@@ -21,7 +21,7 @@ from r1chat.core.sanitize import clean
 from r1chat.errors import ExitCode, R1ChatError, UsageError
 from r1chat.files import read_text
 from r1chat.interrupts import Interrupts
-from r1chat.launch import DEMO, Launched, last_used, launch, remember
+from r1chat.launch import DEMO, Launched, last_used, launch, remember, resolve
 from r1chat.terminal import progress
 from r1chat.terminal.live import Live, Thinking
 from r1chat.terminal.paint import TerminalSink
@@ -33,8 +33,12 @@ RECOMMENDED = Sampling()
 
 
 def run(
-    model: Annotated[str | None, typer.Argument(help="demo, or the path of a GGUF file.", show_default=False)] = None,
-    prompt: Annotated[str | None, typer.Argument(help="The question. Without one: a chat.", show_default=False)] = None,
+    model: Annotated[
+        str | None, typer.Argument(metavar="MODEL", help="demo, or the path of a GGUF file.", show_default=False)
+    ] = None,
+    prompt: Annotated[
+        str | None, typer.Argument(metavar="PROMPT", help="The question. Without one: a chat.", show_default=False)
+    ] = None,
     files: opt.Files = None,
     system: opt.System = "",
     math: opt.Math = False,
@@ -89,13 +93,15 @@ def run(
     )
     if prompt is None and not files and screen.converses and not (json or jsonl or raw):
         raise typer.Exit(_converse(job, screen))
-    text, attached = _question(prompt, files or [], screen)
-    raise typer.Exit(_ask_once(job, text, attached, screen))
+    raise typer.Exit(_ask_once(job, prompt, files or [], screen))
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What the command line asks for, read and checked. `named`: the user named the model; `form`: text, json, jsonl."""
+    """What the command line asks for, read and checked.
+
+    `named`: whether the user named the model; `form`: text, json or jsonl.
+    """
 
     model: str
     named: bool
@@ -109,12 +115,13 @@ class Job:
     form: str
 
 
-def _question(prompt: str | None, files: Sequence[Path], screen: Screen) -> tuple[str, list[tuple[str, str]]]:
-    """Put together what is asked: the attached files; and stdin, a blank line, the prompt. Raises UsageError for none.
+def question(prompt: str | None, files: Sequence[Path], piped: str) -> tuple[str, list[tuple[str, str]]]:
+    """Put together what is asked: the text, and before it the attached files as (name, content).
 
-    Piped text that stands alone loses the line end that `echo` and editors put at its end: no template has it there.
+    The text is stdin as it is, a blank line, and the prompt. Piped text that stands alone loses the line end that
+    `echo` and editors put at its end: no template has it there. Raises UsageError for no question at all, and what
+    read_text raises.
     """
-    piped = "" if screen.stdin_tty else read_input(sys.stdin)
     attached = [("stdin", piped) if path == STDIN else read_text(path) for path in files]
     if STDIN in files or not piped.strip():
         piped = ""
@@ -129,20 +136,23 @@ def _question(prompt: str | None, files: Sequence[Path], screen: Screen) -> tupl
     return text, attached
 
 
-def _ask_once(job: Job, text: str, attached: Sequence[tuple[str, str]], screen: Screen) -> int:
+def _ask_once(job: Job, prompt: str | None, files: Sequence[Path], screen: Screen) -> int:
     """Launch, ask, show, and give the exit code."""
-    details: dict[str, Any] = {"model": job.model}
+    details: dict[str, Any] = {"model": job.model, "sampling": asdict(job.options.sampling)}
     sink = _sink(job, screen, details)
     launched: Launched | None = None
+    exchange: Exchange | None = None
     failure: Failure | None
     try:
+        resolve(job.model)  # a misspelled name is told before anything is read
+        piped = read_input(sys.stdin) if STDIN in files or not screen.stdin_tty else ""
+        text, attached = question(prompt, files, piped)
         launched = launch(job.model, job.wishes, paths.find())
         details.update(model=launched.target.name, plan=asdict(launched.plan))
         exchange = _ask(job, launched, text, attached, sink, details)
         remember(job.model, paths.find())
         failure = failure_of(exchange)
     except R1ChatError as error:
-        exchange = None
         failure = Failure(error.exit_code, error.message, error.hint)
     if failure and isinstance(sink, JsonSink | JsonLinesSink):
         sink.fail(failure)
@@ -198,7 +208,9 @@ def _tell_verbose(launched: Launched, exchange: Exchange | None) -> None:
     lines = [f"plan: {', '.join(launched.plan.reasons)}"]
     if exchange:
         usage, timings = exchange.finished.usage, exchange.finished.timings
-        lines.append(f"prompt: {usage.prompt_tokens} tokens, {usage.cached_tokens} of them cached, {timings.prompt_s:.2f} s")
+        lines.append(
+            f"prompt: {usage.prompt_tokens} tokens, {usage.cached_tokens} of them cached, {timings.prompt_s:.2f} s"
+        )
         lines.append(f"answer: {progress.summary(exchange.finished)}")
     _tell(*lines, *(f"engine: {line}" for line in launched.engine.log()))
 

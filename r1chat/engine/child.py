@@ -53,7 +53,7 @@ class Child:
             session, info = self._load(load)
         except R1ChatError as error:
             self._send(wire.Refused(_failure(error)))
-            return
+            os._exit(1)  # not through the interpreter's end, which would wait for the thread that reads stdin
         self._send(wire.Loaded(info))
         while True:
             self._serve(session, self._todo.get())
@@ -67,9 +67,9 @@ class Child:
                 continue
             if isinstance(message, wire.Start):
                 self._inboxes[message.id] = Inbox()
+                if self._warming and self._abort is not None:
+                    self._abort.set()
             self._todo.put(message)
-            if self._warming and self._abort is not None:
-                self._abort.set()
         os._exit(0)
 
     def _interfere(self, message: wire.Interfere) -> None:
@@ -141,7 +141,7 @@ class Child:
         assert self._abort is not None
         self._abort.clear()
         self._warming = True
-        if self._todo.empty():
+        if not self._inboxes:  # no request waits
             with contextlib.suppress(R1ChatError):  # what is wrong shows when the real request comes
                 session.warm(request.segments)
         self._warming = False

@@ -88,7 +88,13 @@ class Model:
     """A loaded model and its vocabulary."""
 
     def __init__(
-        self, path: str, *, n_gpu_layers: int, extra_buffers: bool, progress: Callable[[float], bool] | None = None
+        self,
+        path: str,
+        *,
+        n_gpu_layers: int,
+        extra_buffers: bool,
+        vocabulary_only: bool = False,
+        progress: Callable[[float], bool] | None = None,
     ) -> None:
         """Load the file. `progress` gets a fraction from 0 to 1 and stops the load by returning False.
 
@@ -100,6 +106,7 @@ class Model:
         params = self.lib.llama_model_default_params()
         params.n_gpu_layers = n_gpu_layers
         params.use_extra_bufts = extra_buffers
+        params.vocab_only = vocabulary_only
         # The callback object must outlive the load: ctypes keeps no reference of its own.
         callback = self.lib.llama_progress_callback(lambda fraction, _: progress is None or progress(fraction))
         params.progress_callback = callback
@@ -124,12 +131,12 @@ class Model:
 class Vocabulary:
     """Tokens of one model: bytes to ids and ids to bytes. Never makes a special token out of text."""
 
-    def __init__(self, lib: Any, pointer: Any) -> None:
+    def __init__(self, lib: Any, pointer: Any, *, buffer_bytes: int = 512) -> None:
         self._lib = lib
         self._pointer = pointer
         self.n_tokens: int = lib.llama_vocab_n_tokens(pointer)
         self.bos: int = lib.llama_vocab_bos(pointer)
-        self._buffer = ctypes.create_string_buffer(512)
+        self._buffer = ctypes.create_string_buffer(buffer_bytes)
         self._pieces: dict[int, bytes] = {}
         self._is_special: dict[int, bool] = {}
         self._is_end: dict[int, bool] = {}
@@ -151,7 +158,7 @@ class Vocabulary:
         piece by piece, so that the halves can't meet. Lone surrogates become U+FFFD. Raises EngineError for a special
         token of one character, which can't be cut; no vocabulary of the family has one.
         """
-        text = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         while True:
             ids = [i for piece in cut_specials(text, self._spellings) for i in self._raw(piece.encode())]
             found = {i for i in ids if self.is_special(i)}

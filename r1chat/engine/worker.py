@@ -100,7 +100,7 @@ class WorkerEngine:
         if self._plan is None:
             raise EngineError("No model is loaded.")
         death = ""
-        if self._child is None or self._child.over:
+        if self._child is None or self._child.gone:
             death = self._child.death if self._child else ""
             self._child = _Child(self._path, self._plan, self._check)
         return self._child, death
@@ -187,6 +187,11 @@ class _Child:
         self._reader = threading.Thread(target=self._run, daemon=True, name="engine-reader")
         self._reader.start()
 
+    @property
+    def gone(self) -> bool:
+        """Whether the process is dead or has been told to end."""
+        return self.over or self._closing
+
     # Called by the user's threads.
 
     def begin(self, turn: WorkerTurn, request: Request) -> None:
@@ -248,9 +253,7 @@ class _Child:
             process = self._process
         if process is None:
             return
-        with contextlib.suppress(OSError):
-            assert process.stdin is not None
-            process.stdin.close()
+        _close_input(process)
         try:
             process.wait(GRACE)
         except subprocess.TimeoutExpired:
@@ -276,6 +279,8 @@ class _Child:
                 for line in child.stdout:
                     self._receive(wire.decode(line))
             returncode = child.wait()
+            with self._lock:
+                _close_input(child)
             drain.join(GRACE)
         self._end(returncode)
 
@@ -366,3 +371,10 @@ class _Child:
 
     def _last_words(self) -> tuple[str, ...]:
         return self.log()[-TOLD_LINES:]
+
+
+def _close_input(child: subprocess.Popen[bytes]) -> None:
+    """End a child's stdin; what could not be written any more is nobody's loss."""
+    assert child.stdin is not None
+    with contextlib.suppress(OSError, ValueError):
+        child.stdin.close()

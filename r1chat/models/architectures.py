@@ -1,6 +1,6 @@
 """The tensors that each architecture of the R1 family has, and their dimensions. Knows headers; judges nothing.
 
-Follows `load_arch_tensors` in src/models/{qwen2,qwen3,llama,deepseek2}.cpp of llama.cpp 0.3.36, tensor by tensor.
+Follows `load_arch_tensors` in src/models/{qwen2,qwen3,llama,deepseek2}.cpp of llama.cpp (in llama-cpp-python 0.3.36).
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -37,7 +37,7 @@ def not_a_gguf(name: str, head: bytes, size: int) -> GGUFError:
             hint="Download the file itself: on the Hub its address has /resolve/ where the page has /blob/.",
         )
     what, hint = _format(head, text, size)
-    return GGUFError(f"{name} is {what}, not a GGUF file.", hint=hint)
+    return GGUFError(f"{name} is {what + ', ' if what else ''}not a GGUF file.", hint=hint)
 
 
 def _lfs_pointer(name: str, head: bytes) -> GGUFError:
@@ -50,6 +50,7 @@ def _lfs_pointer(name: str, head: bytes) -> GGUFError:
 
 
 def _format(head: bytes, text: bytes, size: int) -> tuple[str, str]:
+    """Return what it is, if that can be told, and what to do."""
     if _is_safetensors(head, size):
         return "a safetensors file", _WANT_GGUF
     if head.startswith(b"PK\x03\x04"):
@@ -64,7 +65,7 @@ def _format(head: bytes, text: bytes, size: int) -> tuple[str, str]:
             return what, "Unpack it first."
     if text.startswith((b"{", b"[")):
         return "a JSON file", _WANT_GGUF
-    return "something else", _WANT_GGUF
+    return "", _WANT_GGUF
 
 
 def _is_safetensors(head: bytes, size: int) -> bool:

@@ -7,7 +7,8 @@ pieces, never more than MAX_HEADER_BYTES. One pass walks over the pieces and not
 texts and the 150,000 tokens of a vocabulary are decoded only when somebody asks. Every count and length is checked
 against a bound before it is used, so a hostile file costs no more time or memory than a large honest one.
 
-The rules are those of llama.cpp 0.3.36's ggml/src/gguf.cpp, which aborts or allocates on some of what is refused here.
+The rules are those of ggml/src/gguf.cpp (llama.cpp in llama-cpp-python 0.3.36), and stricter where that allocates
+what a file claims.
 """
 
 import io
@@ -53,20 +54,26 @@ def read_header(source: Path | str | BinaryIO) -> Header:
     if not isinstance(source, str | Path):
         return _parse(_Window(source, "The file"))
     path = Path(source)
-    name = display_name(path)
+    _expect_regular(path)
     try:
-        # Opening a pipe or a terminal would wait for ever; a directory can't be read.
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise NotFoundError(f"{name} is a directory, not a model file.", hint="Name a .gguf file in it.")
-        if not stat.S_ISREG(mode):
-            raise NotFoundError(f"{name} is not a regular file.", hint="Name a .gguf file.")
         with path.open("rb", buffering=0) as stream:
-            return _parse(_Window(stream, name))
+            return _parse(_Window(stream, display_name(path)))
     except OSError as error:
-        raise _unopened(path, error) from error
+        raise _unreadable(path, error) from error
+
+
+def _expect_regular(path: Path) -> None:
+    """Refuse what can't be read like a file: a directory, or a pipe or terminal, which would wait for ever."""
+    try:
+        mode = path.stat().st_mode
     except ValueError as error:  # a NUL in the name
-        raise NotFoundError(f"There is no file {name}.", hint="Check the path.") from error
+        raise NotFoundError(f"There is no file {quote(str(path))}.", hint="Check the path.") from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if stat.S_ISDIR(mode):
+        raise NotFoundError(f"{display_name(path)} is a directory, not a model file.", hint="Name a .gguf file in it.")
+    if not stat.S_ISREG(mode):
+        raise NotFoundError(f"{display_name(path)} is not a regular file.", hint="Name a .gguf file.")
 
 
 def display_name(path: Path) -> str:
@@ -79,7 +86,7 @@ def quote(text: str) -> str:
     return repr(text if len(text) <= 60 else text[:59] + "…")
 
 
-def _unopened(path: Path, error: OSError) -> NotFoundError:
+def _unreadable(path: Path, error: OSError) -> NotFoundError:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return NotFoundError(f"There is no file {quote(str(path))}.", hint="Check the path.")
     if isinstance(error, PermissionError):
@@ -104,7 +111,10 @@ class _Window:
         if end <= len(self.data):
             return
         if end > self.size:
-            raise GGUFError(f"{self.name} ends in the middle of its header.", hint=BROKEN_HINT)
+            raise GGUFError(
+                f"{self.name} is incomplete: it ends in the middle of its header.",
+                hint="The download was cut off: get the file again.",
+            )
         if end > MAX_HEADER_BYTES:
             raise self.broken(f"its header is larger than {MAX_HEADER_BYTES // 2**20} MB")
         wanted = min(next(window for window in _WINDOWS if window >= end), self.size)

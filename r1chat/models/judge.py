@@ -1,7 +1,7 @@
 """Can r1chat run this file? Decided from the header alone, before anything native is started.
 
-Knows what llama.cpp 0.3.36 refuses or, worse, aborts on (GGML_ASSERT kills the process), and what an R1 model must
-have. Opens no files. Each check says in one sentence what is wrong and, in the hint, what to do.
+Knows what llama.cpp (in llama-cpp-python 0.3.36) refuses or, worse, aborts on, for GGML_ASSERT kills the process, and
+what an R1 model must have. Opens no files. Each check says in one sentence what is wrong and, in the hint, what to do.
 """
 
 import math
@@ -12,10 +12,11 @@ from r1chat.errors import GGUFError
 from r1chat.models.architectures import ARCHITECTURES, expected_tensors
 from r1chat.models.gguf import BROKEN_HINT, quote
 from r1chat.models.header import Header, Strings, ValueType
+from r1chat.models.keys import GENERAL, OF_THE_ARCHITECTURE, TOKEN_IDS
 
 MAX_LAYERS: Final = 512  # LLAMA_MAX_LAYERS, src/llama-hparams.h
 MAX_EXPERTS: Final = 1024  # LLAMA_MAX_EXPERTS, src/llama-hparams.h
-MAX_VOCABULARY: Final = 2**18  # R1's largest has 152,064 tokens; bounds the memory of the search for duplicates
+MAX_VOCABULARY: Final = 3 * 2**16  # R1's largest has 152,064 tokens; bounds the memory of the search for duplicates
 MIN_ALIGNMENT: Final = 32  # TENSOR_ALIGNMENT, ggml/src/ggml-backend.cpp: a mapped buffer must start on it
 
 GET_R1: Final = "Use a GGUF file of DeepSeek-R1 or of one of its distilled models."
@@ -36,88 +37,6 @@ _NO_MODELS: Final[Mapping[str, str]] = {
     "vocab": "a vocabulary only, without weights",
 }
 
-_INTEGERS: Final = (  # what llama.cpp reads as uint32, keys of the architecture
-    "context_length",
-    "embedding_length",
-    "embedding_length_out",
-    "block_count",
-    "nextn_predict_layers",
-    "feed_forward_length",
-    "vocab_size",
-    "pooling_type",
-    "classifier.pooling_type",
-    "attention.head_count",
-    "attention.head_count_kv",
-    "attention.key_length",
-    "attention.value_length",
-    "attention.key_length_swa",
-    "attention.value_length_swa",
-    "attention.key_length_mla",
-    "attention.value_length_mla",
-    "attention.q_lora_rank",
-    "attention.kv_lora_rank",
-    "attention.temperature_length",
-    "rope.dimension_count",
-    "rope.dimension_count_swa",
-    "rope.scaling.original_context_length",
-    "leading_dense_block_count",
-    "expert_count",
-    "expert_used_count",
-    "expert_shared_count",
-    "expert_feed_forward_length",
-    "expert_group_count",
-    "expert_group_used_count",
-    "expert_gating_func",
-)
-_FLOATS: Final = (
-    "attention.layer_norm_rms_epsilon",
-    "attention.temperature_scale",
-    "rope.freq_base",
-    "rope.scale_linear",
-    "rope.scaling.factor",
-    "rope.scaling.alpha",
-    "rope.scaling.attn_factor",
-    "rope.scaling.yarn_log_multiplier",
-    "rope.scaling.yarn_ext_factor",
-    "rope.scaling.yarn_attn_factor",
-    "rope.scaling.yarn_beta_fast",
-    "rope.scaling.yarn_beta_slow",
-    "expert_weights_scale",
-)
-_FLAGS: Final = ("attention.causal", "rope.scaling.finetuned", "expert_weights_norm")
-_TOKEN_IDS: Final = tuple(
-    f"tokenizer.ggml.{name}_token_id"
-    for name in (
-        *("bos", "eos", "eot", "eom", "unknown", "seperator", "padding", "cls", "mask"),
-        *("fim_pre", "fim_suf", "fim_mid", "fim_pad", "fim_rep", "fim_sep", "prefix", "suffix", "middle"),
-    )
-)
-_GENERAL: Final[Mapping[str, ValueType]] = {
-    "general.type": ValueType.STRING,
-    "general.name": ValueType.STRING,
-    "general.file_type": ValueType.UINT32,
-    "tokenizer.ggml.model": ValueType.STRING,
-    "tokenizer.ggml.pre": ValueType.STRING,
-    "tokenizer.ggml.token_type_count": ValueType.UINT32,
-    "tokenizer.ggml.add_bos_token": ValueType.BOOL,
-    "tokenizer.ggml.add_eos_token": ValueType.BOOL,
-    "tokenizer.ggml.add_sep_token": ValueType.BOOL,
-    "tokenizer.ggml.add_space_prefix": ValueType.BOOL,
-    "tokenizer.ggml.remove_extra_whitespaces": ValueType.BOOL,
-    "tokenizer.ggml.normalizer.lowercase": ValueType.BOOL,
-    "tokenizer.ggml.normalizer.strip_accents": ValueType.BOOL,
-    "tokenizer.chat_template": ValueType.STRING,
-    "split.no": ValueType.UINT16,
-    "split.count": ValueType.UINT16,
-    "split.tensors.count": ValueType.INT32,
-    **dict.fromkeys(_TOKEN_IDS, ValueType.UINT32),
-}
-_OF_THE_ARCHITECTURE: Final[Mapping[str, ValueType]] = {
-    **dict.fromkeys(_INTEGERS, ValueType.UINT32),
-    **dict.fromkeys(_FLOATS, ValueType.FLOAT32),
-    **dict.fromkeys(_FLAGS, ValueType.BOOL),
-    "rope.scaling.type": ValueType.STRING,
-}
 _ROPE_SCALINGS: Final = ("none", "linear", "yarn", "longrope")  # LLAMA_ROPE_SCALING_TYPES, src/llama-model.cpp
 
 # Weights of these types can be multiplied; Q8_1 and Q8_K are for intermediate results, I8 to I64 and F64 for tables.
@@ -134,6 +53,7 @@ def judge(header: Header) -> None:
     _attention(header)
     _rope(header)
     _experts(header)
+    _extras(header)
     _tensors(header)
 
 
@@ -171,7 +91,7 @@ def _complete(header: Header) -> None:
 
 def _types(header: Header) -> None:
     """llama.cpp throws on a key of another type than it expects, in the middle of loading."""
-    wanted = dict(_GENERAL) | {header.key(name): kind for name, kind in _OF_THE_ARCHITECTURE.items()}
+    wanted = dict(GENERAL) | {header.key(name): kind for name, kind in OF_THE_ARCHITECTURE.items()}
     for key, kind in wanted.items():
         field = header.metadata.get(key)
         if field is not None and (field.is_array or field.type is not kind):
@@ -230,18 +150,24 @@ def _distinct(header: Header, tokens: Strings) -> set[bytes]:
     """The tokens as a set. llama.cpp asserts that no two are equal (up to a NUL), and throws on invalid UTF-8."""
     if len(tokens) > MAX_VOCABULARY:
         raise _broken(header, f"its vocabulary has {len(tokens):,} tokens, more than {MAX_VOCABULARY:,}")
-    # llama.cpp names empty tokens itself.
-    texts = {text or f"[EMPTY_{number}]".encode() for number, text in enumerate(tokens.raw())}
+    texts = set()
+    for number, text in enumerate(tokens.raw()):
+        if b"\0" in text:
+            raise _broken(header, "a token of its vocabulary contains a NUL")
+        if not text.isascii() and not _is_utf8(text):
+            raise _broken(header, "a token of its vocabulary is not valid UTF-8")
+        texts.add(text or f"[EMPTY_{number}]".encode())  # llama.cpp names empty tokens so
     if len(texts) != len(tokens):
         raise _broken(header, "its vocabulary has the same token twice")
-    joined = b"\n".join(texts)
-    if b"\0" in joined:
-        raise _broken(header, "a token of its vocabulary contains a NUL")
-    try:
-        joined.decode("utf-8")
-    except UnicodeDecodeError:
-        raise _broken(header, "a token of its vocabulary is not valid UTF-8") from None
     return texts
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _token_tables(header: Header, n_tokens: int) -> None:
@@ -260,7 +186,7 @@ def _token_tables(header: Header, n_tokens: int) -> None:
     suppressed = header.metadata.get("tokenizer.ggml.suppress_tokens")
     if suppressed is not None and (not suppressed.is_array or suppressed.type is not ValueType.INT32):
         raise _broken(header, "its list of suppressed tokens is not a list of ids")
-    for key in _TOKEN_IDS:
+    for key in TOKEN_IDS:
         token = header.integer(key)
         if token >= n_tokens:
             raise _broken(header, f"its key {quote(key)} is {token:,}, but there are {n_tokens:,} tokens")
@@ -268,7 +194,9 @@ def _token_tables(header: Header, n_tokens: int) -> None:
 
 def _layers(header: Header) -> None:
     n_layers = _between(header, "block_count", 1, MAX_LAYERS)
-    _between(header, "nextn_predict_layers", 0, n_layers - 1, default=0)
+    # Of R1's architectures only the full model's is loaded without its layers for multi-token prediction.
+    most = n_layers - 1 if header.architecture == "deepseek2" else 0
+    _between(header, "nextn_predict_layers", 0, most, default=0)
     _between(header, "context_length", 1, 2**31 - 1)
     n_embd = _between(header, "embedding_length", 1, 2**20)
     _between(header, "embedding_length_out", n_embd, n_embd, default=n_embd)
@@ -320,6 +248,9 @@ def _latent_attention(header: Header, n_heads: int, n_heads_kv: int) -> None:
         sound = n_heads_kv == n_heads
     if not sound or n_rot % 2 or n_rot >= (key_mla or key_length):
         raise _broken(header, "the sizes of its latent attention don't fit together")
+    # Another family's (src/llama-graph.cpp asserts a floor that this architecture never reads).
+    if _number(header, header.key("attention.temperature_scale")):
+        raise _broken(header, "it scales its attention by temperature, which no R1 model does")
 
 
 def _rope(header: Header) -> None:
@@ -331,6 +262,22 @@ def _rope(header: Header) -> None:
         key = header.key(name)
         if key in header.metadata and _number(header, key) < least:
             raise _broken(header, f"its key {quote(key)} is less than {least:g}")
+
+
+def _extras(header: Header) -> None:
+    """Tables about single tensors (`llama_prec_policy::load`, src/llama-model.cpp), and the place among shards."""
+    names = header.metadata.get("general.tensor_extra.name")
+    flags = header.metadata.get("general.tensor_extra.prec_a4")
+    if names is not None and (
+        names.type is not ValueType.STRING
+        or flags is None
+        or flags.type is not ValueType.BOOL
+        or flags.count is None
+        or names.count != flags.count
+    ):
+        raise _broken(header, "its list of tensors with another precision is wrong")
+    if header.integer("split.count", 1) > 1 and header.integer("split.no", -1) != 0:
+        raise _broken(header, "it is a part of a model, and not the first")
 
 
 def _experts(header: Header) -> None:

@@ -191,8 +191,8 @@ class ReplTerminal:
         """After the loop's end: show what never got its turn, the open tail included."""
         with self._lock:
             self._loop = None
-            frame = self._live.frame()
-            rows = [*self._rows, *frame.finished, *frame.tail]
+            self._live.close()
+            rows = [*self._rows, *self._live.frame().finished]
             self._rows = []
         self._write(rows)
 

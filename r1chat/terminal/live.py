@@ -107,6 +107,15 @@ class Live:
             if line:
                 self._remark(clean(line), "2", "  ")
 
+    def close(self) -> None:
+        """End a turn that was cut off without its Finished: what is open becomes final. Safe to call twice."""
+        self._end_thinking()
+        self._absorb()
+        for block in (*self._blocks.feed(self._answer.finish()), *self._blocks.finish()):
+            self._put(block)
+        self._blocks, self._open = Blocks(), OpenParagraph()
+        self._running = False
+
     def frame(self) -> Frame:
         """Render what came since the last call."""
         self._absorb()
@@ -146,11 +155,7 @@ class Live:
         self._wrote = True
 
     def _finish(self, end: Finished) -> None:
-        self._end_thinking()
-        self._absorb()
-        for block in (*self._blocks.feed(self._answer.finish()), *self._blocks.finish()):
-            self._put(block)
-        self._running = False
+        self.close()
         if end.failure is not None and self._session:
             self.show(end.failure)
         if self._wrote:
@@ -158,7 +163,6 @@ class Live:
         self._rows.append(self._screen.dim(self._plain(progress.summary(end))))
         if self._session:
             self._rows.append("")
-        self._blocks, self._open = Blocks(), OpenParagraph()
 
     def _put(self, block: Block) -> None:
         """Print a finished block, below a blank row unless it goes on with the one before."""

@@ -13,7 +13,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import IO
 
@@ -101,12 +101,8 @@ class TerminalSink:
 
     def close(self) -> None:
         """Print what is left and leave no open row behind."""
+        self._live.close()
         self.draw()
-        if self._tail.tail:  # a turn that was cut off without its Finished
-            self._print(self._tail.tail)
-        else:
-            self._painter.clear()
-        self._tail = Frame()
 
     def draw(self) -> None:
         """Redraw now."""
@@ -138,9 +134,6 @@ class TerminalSink:
             self._drawing = False
         if self._stop_wanted:
             self._stop()
-
-    def _print(self, rows: Sequence[str]) -> None:
-        self._painter.paint(Frame(tuple(rows)))
 
     def _on_stop(self, number: int, frame: FrameType | None) -> None:
         """Ctrl-Z: a stream can't be written to from within a write, so a stop during a redraw waits for its end."""

@@ -92,9 +92,7 @@ def _may_break(text: str, left: Cluster, right: Cluster) -> bool:
         return False
     if _is_blank(text, left):
         return True
-    return (
-        max(left.cells, right.cells) > 1 and text[right.start] not in NOT_FIRST and text[left.start] not in NOT_LAST
-    )
+    return max(left.cells, right.cells) > 1 and text[right.start] not in NOT_FIRST and text[left.start] not in NOT_LAST
 
 
 def _is_blank(text: str, cluster: Cluster) -> bool:

@@ -9,6 +9,7 @@ import pytest
 from r1chat.errors import ExitCode, GGUFError
 from r1chat.models.gguf import read_header
 from r1chat.models.judge import judge
+from r1chat.models.library import demo_path
 from tests.gguf_writer import BOS, TENSORS, Model, Typed, tiny, u16
 
 TOKENS, TYPES = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type"
@@ -70,7 +71,7 @@ REFUSED: dict[str, tuple[Callable[[], Model], str]] = {
     "name of an empty token": (lambda: with_tokens(lambda tokens: ["", "[EMPTY_0]", *tokens]), "the same token twice"),
     "token not utf-8": (lambda: with_tokens(lambda tokens: [*tokens, b"\xff"]), "is not valid UTF-8"),
     "token with a NUL": (lambda: with_tokens(lambda tokens: [*tokens, "a\0b"]), "contains a NUL"),
-    "too many tokens": (lambda: with_tokens(lambda tokens: [*tokens, *map(str, range(2**18))]), "more than 262,144"),
+    "too many tokens": (lambda: with_tokens(lambda tokens: [*tokens, *map(str, range(2**18))]), "more than 196,608"),
     "no types": (lambda: with_keys(tokenizer__ggml__token_type=None), "which tokens are special"),
     "too few types": (lambda: with_keys(tokenizer__ggml__token_type=[1] * 5), "have 5 token types"),
     "floating types": (lambda: with_keys(tokenizer__ggml__token_type=[1.0] * 264), "token types"),
@@ -88,7 +89,16 @@ REFUSED: dict[str, tuple[Callable[[], Model], str]] = {
     "layers missing": (lambda: with_numbers(block_count=None), "'qwen2.block_count' is missing"),
     "fewer layers": (lambda: with_numbers(block_count=1), "belongs to another architecture"),
     "more layers": (lambda: with_numbers(block_count=3), "'blk.2.attn_norm.weight' is missing"),
-    "prediction layers": (lambda: with_numbers(nextn_predict_layers=2), "is 2, not between 0 and 1"),
+    "prediction layers": (lambda: with_numbers("deepseek2", nextn_predict_layers=2), "is 2, not between 0 and 1"),
+    "prediction in a dense model": (lambda: with_numbers(nextn_predict_layers=1), "is 1, not between 0 and 0"),
+    "tempered attention": (lambda: with_numbers("deepseek2", attention__temperature_scale=0.1), "by temperature"),
+    "extras without flags": (lambda: with_keys(general__tensor_extra__name=["a"]), "with another precision"),
+    "extras of numbers": (
+        lambda: with_keys(general__tensor_extra__name=[1], general__tensor_extra__prec_a4=[True]),
+        "with another precision",
+    ),
+    "a later part": (lambda: with_keys(split__count=u16(2), split__no=u16(1)), "a part of a model, and not the first"),
+    "a part without number": (lambda: with_keys(split__count=u16(2)), "a part of a model, and not the first"),
     "context": (lambda: with_numbers(context_length=0), "context_length' is 0"),
     "context missing": (lambda: with_numbers(context_length=None), "context_length' is missing"),
     "width": (lambda: with_numbers(embedding_length=64), "don't make a width of 64|32 x 264, not 64 x 264"),
@@ -173,6 +183,7 @@ ACCEPTED: dict[str, Callable[[], Model]] = {
     "no biases": lambda: with_tensor("blk.0.attn_q.bias", None),
     "trailing dimension of one": lambda: with_tensor("output_norm.weight", (32, 1)),
     "half precision matrix": lambda: with_tensor("blk.0.ffn_up.weight", (32, 64), 1),
+    "extras": lambda: with_keys(general__tensor_extra__name=["a"], general__tensor_extra__prec_a4=[True]),
     "scale": lambda: with_tensor("blk.0.attn_q.scale", (1,)),
     "wider alignment": lambda: aligned(128),
     "plain model": lambda: with_keys(general__type="model", split__count=u16(1)),
@@ -213,6 +224,11 @@ def with_whole_attention() -> Model:
 def test_a_valid_model_passes(make: Callable[[], Model]) -> None:
     """Valid models of every architecture pass, with everything that real files may leave out or add."""
     ruling(make().build())
+
+
+def test_the_bundled_demo_passes() -> None:
+    """The model that everybody has is one that r1chat runs."""
+    judge(read_header(demo_path()))
 
 
 def test_a_truncated_file_says_how_many_bytes_are_missing() -> None:

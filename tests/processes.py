@@ -1,0 +1,53 @@
+"""What tests of whole processes need: a process's children, and waiting with a deadline for something to become true."""
+
+import time
+from collections.abc import Callable
+
+import psutil
+
+DEADLINE = 30.0  # seconds; only there so that a failure ends
+
+
+def children(pid: int) -> list[psutil.Process]:
+    """Give the living descendants of a process."""
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def engine_of(pid: int) -> psutil.Process:
+    """Wait for a process's engine, its child that runs r1chat.engine.child, and give it."""
+    found: list[psutil.Process] = []
+
+    def there() -> bool:
+        for child in children(pid):
+            try:
+                if "r1chat.engine.child" in " ".join(child.cmdline()):
+                    found.append(child)
+            except psutil.Error:
+                continue
+        return bool(found)
+
+    wait_for(there, "an engine's process")
+    return found[0]
+
+
+def wait_for(condition: Callable[[], bool], what: str) -> None:
+    """Return when the condition holds. Fails at the deadline."""
+    end = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < end, f"waited in vain for {what}"
+        time.sleep(0.01)
+
+
+def wait_until_gone(processes: list[psutil.Process]) -> None:
+    """Return when none of the processes lives any more. A zombie nobody has waited for counts as gone."""
+    wait_for(lambda: not any(map(_alive, processes)), f"the end of {processes}")
+
+
+def _alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
