@@ -14,7 +14,7 @@ def run(options: Namespace) -> None:
     """Measure and print."""
     path = resolve(options.model).path
     header = read_header(path)
-    n_tokens = len(header.strings("tokenizer.ggml.tokens"))
+    n_tokens = len(header.strings("tokenizer.ggml.tokens") or ())
     read = Samples(tuple(seconds_to_read(path) for _ in range(options.rounds)))
     judged = Samples(tuple(seconds_to_judge(path) for _ in range(options.rounds)))
     rows = [("read_header", read.show(1, 1e3), "≤ 100"), ("judge", judged.show(1, 1e3), "")]

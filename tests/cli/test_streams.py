@@ -4,7 +4,6 @@ What the demo model says is drawn and not looked at; what surrounds it is.
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from r1chat.core.prompt import directive
 from r1chat.core.sampling import Sampling
 from r1chat.errors import NotFoundError, UsageError
 from tests.conftest import Command, Done
+from tests.gguf_writer import tiny
 
 QUICK = ("--think-budget", "4", "--max-tokens", "24", "--seed", "1")
 ASK = ("run", "demo", "What is 17 + 25?")
@@ -196,17 +196,13 @@ def test_the_sampling_is_what_was_asked(r1chat: Command) -> None:
     """Every sampling option reaches the engine as it was given; without one it is DeepSeek's recommendation."""
     words = "--temp 0.7 --top-p 0.8 --top-k 40 --min-p 0.1 --repeat-penalty 1.1 --seed 3".split()
     given = parsed(r1chat(*ASK, *words, "--max-tokens", "2", "--json"))["sampling"]
-    assert {
-        "temperature": 0.7,
-        "top_p": 0.8,
-        "top_k": 40,
-        "min_p": 0.1,
-        "repeat_penalty": 1.1,
-        "seed": 3,
-    } == given
-    assert (0.6, 0.95, 0, 0.0, 1.0) == (lambda s: (s.temperature, s.top_p, s.top_k, s.min_p, s.repeat_penalty))(
-        Sampling()
-    )
+    assert Sampling(0.7, 0.8, 40, 0.1, 1.1, 3) == Sampling(**given)
+
+
+def test_the_sampling_is_what_deepseek_recommends(r1chat: Command) -> None:
+    """Without an option it is DeepSeek's: temperature 0.6, top-p 0.95 and nothing else."""
+    used = parsed(r1chat(*ASK, "--max-tokens", "2", "--json", "--seed", "3"))["sampling"]
+    assert Sampling(0.6, 0.95, 0, 0.0, 1.0, 3) == Sampling(**used)
 
 
 def test_max_tokens_is_a_cut_that_was_asked_for(r1chat: Command) -> None:
@@ -316,25 +312,23 @@ def test_a_prompt_that_does_not_fit(r1chat: Command) -> None:
 
 def test_thinking_leaves_room_for_the_answer(r1chat: Command) -> None:
     """When the window is nearly full the thinking is closed early, a notice says so, and an answer still comes."""
-    raw = "<｜User｜>" + "1 + 1\n" * 10 + "<｜Assistant｜><think>\n"
-    done = r1chat("run", "demo", raw, "--raw", "--ctx", "80", "--temp", "5", "--seed", "1", "--json")
+    n_ctx, n_other = 80, 6  # BOS, two markers, the opening tag and what little else the template has
+    question = "1" * (n_ctx - n_ctx // 4 - n_other)  # a digit is a token
+    value = parsed(r1chat("run", "demo", question, "--ctx", str(n_ctx), "--seed", "1", "--json"))
+    assert ["context-reserve"] == [notice["code"] for notice in value["notices"]]
+    assert "nearly full" in value["notices"][0]["text"]
+    assert 0 < value["usage"]["answer_tokens"] <= n_ctx // 4
+
+
+def test_an_answer_cut_by_the_context_is_told(r1chat: Command, tmp_path: Path) -> None:
+    """An answer that the full context cuts ends with `context`, a sentence and exit code 7; what there is, is out."""
+    model = tmp_path / "random.gguf"
+    model.write_bytes(tiny().build())  # has no idea when to stop
+    done = r1chat("run", str(model), "1", "--no-think", "--ctx", "32", "--seed", "1", "--json")
     value = parsed(done)
-    assert "context-reserve" in [notice["code"] for notice in value["notices"]]
+    assert (7, 7, "context") == (done.code, value["error"]["code"], value["finish_reason"])
+    assert 32 == value["usage"]["prompt_tokens"] + value["usage"]["answer_tokens"]
     assert value["answer"]
-    assert value["finish_reason"] in ("stop", "context")
-    assert (7 if value["finish_reason"] == "context" else 0) == done.code
-
-
-def test_an_answer_cut_by_the_context_is_told(r1chat: Command) -> None:
-    """An answer that the full context cuts ends with `context`, a sentence and exit code 7, and what there is is out."""
-    raw = "<｜User｜>1 + 1<｜Assistant｜><think>\n\n</think>\n\n"
-    stopless = ("--raw", "--ctx", "32", "--temp", "5", "--top-p", "1", "--seed")
-    for seed in range(1, 20):  # nearly every draw at this temperature runs into the end
-        done = r1chat("run", "demo", raw, *stopless, str(seed))
-        if done.code == 7:
-            break
-    assert done.code == 7
-    assert done.out.strip()
     assert "The answer was cut: the context window is full." in done.err.decode()
 
 
@@ -346,8 +340,3 @@ def test_a_context_that_cannot_be(r1chat: Command, ctx: str) -> None:
     assert (b"", 2) == (done.out, done.code)
     assert "context" in sentence
     assert "Use" in hint
-
-
-def test_the_environment_of_these_tests_is_clean() -> None:
-    """No setting of the developer reaches the tests."""
-    assert ["R1CHAT_HOME"] == [name for name in os.environ if name.startswith("R1CHAT_")]
