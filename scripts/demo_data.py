@@ -132,7 +132,7 @@ def compare(rng: random.Random, part: Part) -> Task:
 
 def _number(rng: random.Random) -> int:
     n_digits = rng.choice((1, 2, 2, 3, 3))
-    return rng.randint(0 if n_digits == 1 else 10 ** (n_digits - 1), 10**n_digits - 1)
+    return rng.randint((0, 10, 100)[n_digits - 1], (9, 99, 999)[n_digits - 1])
 
 
 def _pair(

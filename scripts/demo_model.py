@@ -85,7 +85,8 @@ class Block(nn.Module):
             attended = F.scaled_dot_product_attention(q.float(), k.float(), v.float(), is_causal=True)
         x = x + self.attn_output(attended.transpose(1, 2).reshape(n_batch, n_time, n_embd))
         h = self.ffn_norm(x)
-        return x + self.ffn_down(F.silu(self.ffn_gate(h)) * self.ffn_up(h))
+        x = x + self.ffn_down(F.silu(self.ffn_gate(h)) * self.ffn_up(h))
+        return x
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -96,6 +97,9 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 class Network(nn.Module):
     """The whole decoder."""
+
+    cos: Tensor
+    sin: Tensor
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -123,10 +127,11 @@ class Network(nn.Module):
     def forward(self, ids: Tensor) -> Tensor:
         """The stream after the last norm for (batch, time) token ids."""
         cos, sin = self.cos[: ids.shape[1]], self.sin[: ids.shape[1]]
-        x = self.token_embd(ids)
+        x: Tensor = self.token_embd(ids)
         for block in self.blk:
             x = block(x, cos, sin)
-        return self.output_norm(x)
+        x = self.output_norm(x)
+        return x
 
     def logits(self, stream: Tensor) -> Tensor:
         """The score of every token of the vocabulary, from any part of the stream."""
@@ -159,7 +164,7 @@ class Muon(torch.optim.Optimizer):
 
 def orthogonal(matrix: Tensor, n_rounds: int = 5) -> Tensor:
     """The nearest matrix with singular values around 1, by a quintic Newton-Schulz iteration."""
-    x = matrix / (matrix.norm() + 1e-7)
+    x: Tensor = matrix / (matrix.norm() + 1e-7)
     tall = x.shape[0] > x.shape[1]
     x = x.T if tall else x
     for _ in range(n_rounds):

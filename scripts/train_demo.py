@@ -25,7 +25,7 @@ from r1chat.core.prompt import EOS, THINK_CLOSE, Segment, Special, Text, render
 
 ROOT = Path(__file__).resolve().parent.parent
 SEED = 20250120  # the day DeepSeek-R1 appeared
-N_STEPS = 2400
+N_STEPS = 2000
 N_BATCH_TOKENS = 1536
 N_BATCHES = 3  # per step; of different lengths, because one length is mostly one kind, and that makes for rough steps
 N_VOCAB = 768
@@ -97,7 +97,7 @@ def train(work: Path, n_steps: int) -> None:
         for ids, labels in batches:
             with fast_arithmetic():
                 loss = loss_of(network, ids, labels) / n_learnt
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             mean_loss += loss.item()
             n_tokens += ids.numel()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)

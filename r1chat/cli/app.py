@@ -11,7 +11,7 @@ import typer
 from r1chat import __version__, settings
 from r1chat.cli import run
 from r1chat.core.sanitize import clean
-from r1chat.errors import ExitCode, R1ChatError
+from r1chat.errors import ExitCode, R1ChatError, UsageError
 from r1chat.terminal.screen import make_streams_safe
 
 _CANT_WRITE = {errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC}  # nothing else that we write to lets them through
@@ -51,10 +51,14 @@ def main(argv: Sequence[str]) -> int:
     """Run the command line; give the exit code. Never raises but under R1CHAT_DEBUG."""
     make_streams_safe(sys.stdout, sys.stderr)
     try:
-        app(list(argv), prog_name="r1chat")
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BrokenPipeError:
+        # Not standalone: typer would tell a wrong option in its own way.
+        code = app(list(argv), prog_name="r1chat", standalone_mode=False)
+        return code if isinstance(code, int) else ExitCode.OK
+    except typer.TyperException as error:
+        wrong = UsageError(_sentence(error.format_message()), hint=f"What can be asked for: {_command(argv)} --help")
+        report(wrong)
+        return wrong.exit_code
+    except (BrokenPipeError, SystemExit):  # typer turns every broken pipe into SystemExit(1)
         _close_stdout()
         return 128 + 13  # what a shell shows for a program that SIGPIPE ended
     except KeyboardInterrupt:
@@ -78,7 +82,6 @@ def main(argv: Sequence[str]) -> int:
         )
         report(unexpected)
         return unexpected.exit_code
-    return ExitCode.OK
 
 
 def report(error: R1ChatError) -> None:
@@ -88,6 +91,18 @@ def report(error: R1ChatError) -> None:
         print(clean("\n".join(lines)), file=sys.stderr, flush=True)  # noqa: T201 - the one place that reports errors
     except (OSError, ValueError, AttributeError):
         return  # nobody listens
+
+
+def _sentence(text: str) -> str:
+    """Make one sentence of what typer says: in one line, with a full stop."""
+    text = " ".join(text.split())
+    return text if text.endswith((".", "?", ")")) else f"{text}."
+
+
+def _command(argv: Sequence[str]) -> str:
+    """Name the command whose help to read."""
+    names = {command.name for command in app.registered_commands}
+    return f"r1chat {argv[0]}" if argv and argv[0] in names else "r1chat"
 
 
 def _close_stdout() -> None:

@@ -48,14 +48,16 @@ def spawn(module: str, *arguments: str) -> subprocess.Popen[bytes]:
 
 def death(returncode: int) -> str:
     """Name the way a process ended: "SIGSEGV", or "exit code 3"."""
+    # Windows gives an exception's number: an access violation, an illegal instruction, a stack overrun.
+    windows = {0xC0000005: "access violation", 0xC000001D: "illegal instruction", 0xC0000409: "stack overrun"}
+    if name := windows.get(returncode & 0xFFFFFFFF):
+        return name
     if returncode < 0:
         try:
             return signal.Signals(-returncode).name
         except ValueError:
             return f"signal {-returncode}"
-    # Windows gives the exception's number: 0xC0000005 is an access violation, 0xC000001D an illegal instruction.
-    windows = {0xC0000005: "access violation", 0xC000001D: "illegal instruction", 0xC0000409: "stack overrun"}
-    return windows.get(returncode & 0xFFFFFFFF, f"exit code {returncode}")
+    return f"exit code {returncode}"
 
 
 def is_hardware_fault(returncode: int) -> bool:

@@ -1,7 +1,7 @@
 """Growing Markdown: where it is cut, and that no way of feeding it matters."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from r1chat.terminal.blocks import CODE_LINES, LONGEST, Block, Blocks, Kind
@@ -101,6 +101,7 @@ LINES = st.lists(
 ).map(lambda lines: "\n".join(lines).replace("¦", "|"))
 
 
+@settings(deadline=None)
 @given(LINES, st.lists(st.integers(1, 3000).map(lambda n: n if n < 20 else 50 * n), min_size=1, max_size=5))
 def test_nothing_is_lost_whatever_comes_however(text: str, steps: list[int]) -> None:
     """The sources joined, with the tail at every moment, are the text that was fed."""

@@ -56,8 +56,10 @@ class Repl:
                 input=pipe,
                 output=output,
             )
-            pipe.send_text(keys)
+            typist = threading.Thread(target=pipe.send_text, args=[keys])  # a pipe holds less than a long paste
+            typist.start()
             self.terminal.run()
+            typist.join()
         return self
 
     def _submit(self, text: str, pasted: bool) -> None:

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from r1chat.terminal.wrap import breaks, clusters, fit, width
@@ -46,6 +46,7 @@ def test_the_first_row_may_be_taken_in_part() -> None:
 TEXT = st.text(alphabet="ab  中文。（👩‍\u0301\u200d\ufe0f", max_size=60)
 
 
+@settings(deadline=None)
 @given(TEXT, TEXT, st.integers(2, 12))
 def test_rows_never_change_once_a_further_row_has_begun(text: str, more: str, columns: int) -> None:
     """All rows but the last read the same, whatever is appended."""
@@ -53,6 +54,7 @@ def test_rows_never_change_once_a_further_row_has_begun(text: str, more: str, co
     assert before == rows(text + more, columns)[: len(before)]
 
 
+@settings(deadline=None)
 @given(TEXT, st.integers(2, 12))
 def test_no_row_is_wider_than_the_screen(text: str, columns: int) -> None:
     """Every row fits, blanks at its end aside, and together they are the text."""
@@ -61,6 +63,7 @@ def test_no_row_is_wider_than_the_screen(text: str, columns: int) -> None:
     assert [] == [row for row in cut if width(row.rstrip(" ")) > columns]
 
 
+@settings(deadline=None)
 @given(TEXT)
 def test_clusters_cover_the_text(text: str) -> None:
     """No character is lost between two clusters."""
