@@ -9,7 +9,7 @@
     ├── EngineError             6  the engine refused, failed or died
     └── ContextError            7  the prompt does not fit into the context window
 
-The exit codes are the contract of `r1chat run` (docs/design.md, section 5). Interrupts are no errors: they end with 130.
+The exit codes are the contract of `r1chat run` (docs/design.md, section 5). An interrupt is no error: it ends with 130.
 """
 
 from enum import IntEnum

@@ -26,7 +26,7 @@ GRACE = 2.0  # seconds a cancelled turn has to end when the user leaves
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A slash command: what it is called, what may follow, what it does in a few words, and the function that does it."""
+    """A slash command: its name, what may follow it, what it does in a few words, and the function that does it."""
 
     name: str
     argument: str
@@ -139,7 +139,7 @@ class Repl:
             self.terminal.busy = False
 
     def _wait_for_model(self) -> None:
-        """Say at once, not only at the first question, when the model can't be loaded; tell the bar when it is there."""
+        """Say at once when the model can't be loaded, and let the bar know when it is there."""
         try:
             self.launched.engine.count(())
         except R1ChatError as error:
@@ -198,8 +198,8 @@ class Repl:
             lines.append(f"engine    {clean(info.description)}, {info.library}, loaded in {info.load_s:.1f} s")
         if repl.chat.path:
             end = repl.chat.path[-1].finished
-            cached = f"{end.usage.cached_tokens:,} of them cached"
-            lines.append(f"prompt    {progress.tokens(end.usage.prompt_tokens)}, {cached}, {end.timings.prompt_s:.2f} s")
+            prompt = f"{progress.tokens(end.usage.prompt_tokens)}, {end.usage.cached_tokens:,} of them cached"
+            lines.append(f"prompt    {prompt}, {end.timings.prompt_s:.2f} s")
             lines.append(f"thinking  {progress.tokens(end.usage.reasoning_tokens)}, {end.timings.reasoning_s:.1f} s")
             lines.append(f"answer    {progress.tokens(end.usage.answer_tokens)}, {end.timings.answer_s:.1f} s")
             lines.append(f"together  {progress.summary(end)}")

@@ -154,7 +154,7 @@ def _pair(
 
 
 def _digit(number: int, column: int) -> int:
-    return number // 10**column % 10
+    return int(number // 10**column % 10)
 
 
 def _written(column: int, term: str, total: int) -> tuple[str, int]:

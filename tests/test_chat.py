@@ -142,7 +142,9 @@ def test_greedy_gives_a_notice_once() -> None:
     assert [] == notices(talk.ask("b"))
 
 
-@pytest.mark.parametrize(("family", "wanted"), [("r1-distill", ["system-prompt"]), ("r1", ["system-prompt"]), ("r1-0528", [])])
+@pytest.mark.parametrize(
+    ("family", "wanted"), [("r1-distill", ["system-prompt"]), ("r1", ["system-prompt"]), ("r1-0528", [])]
+)
 def test_a_system_prompt_is_sent_with_a_hint(family: str, wanted: list[str]) -> None:
     """System text stands right after BOS; where DeepSeek advises against it, a notice says so."""
     engine = ScriptedEngine(THOUGHT)

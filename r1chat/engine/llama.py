@@ -19,9 +19,20 @@ from r1chat.core.prompt import cut_specials
 from r1chat.core.sampling import Sampling
 from r1chat.errors import EngineError
 
-GGML_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q8_0": 8, "bf16": 30}  # ggml.h, ggml_type
+GGML_TYPES = {
+    "f32": 0,
+    "f16": 1,
+    "q4_0": 2,
+    "q4_1": 3,
+    "q5_0": 6,
+    "q5_1": 7,
+    "q8_0": 8,
+    "bf16": 30,
+}  # ggml.h, ggml_type
 FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}  # llama.h, llama_flash_attn_type
-PENALTY_WINDOW = 64  # tokens the repeat penalty looks back at: llama.cpp's own default (common/common.h, penalty_last_n)
+PENALTY_WINDOW = (
+    64  # tokens the repeat penalty looks back at: llama.cpp's own default (common/common.h, penalty_last_n)
+)
 SPECIAL_ATTRIBUTES = 1 << 3 | 1 << 4  # llama.h, llama_token_attr: CONTROL and USER_DEFINED
 
 

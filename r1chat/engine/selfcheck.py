@@ -54,11 +54,9 @@ class SelfCheck:
             return Verdict(True)
         if returncode is not None and process.is_hardware_fault(returncode):
             self._write(key, False)
-            return Verdict(
-                False,
-                f"A self-check found that this CPU can't run all the instructions it advertises ({process.death(returncode)}): "
-                "the engine works without them from now on.",
-            )
+            died = process.death(returncode)
+            text = f"This CPU can't run all the instructions it advertises (the self-check died: {died}); "
+            return Verdict(False, f"{text}the engine works without them from now on.")
         return Verdict(False)
 
     def revoke(self) -> None:

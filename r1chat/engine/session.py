@@ -283,8 +283,12 @@ class _Generation:
             return Notice("think-budget", f"The thinking was ended at its budget of {budget.seconds:g} s.")
         reserve = self._session._reserve
         if self._room() <= reserve + n_closing:
-            text = f"The context of {self._session._n_ctx:,} tokens is nearly full: the thinking was ended early so that"
-            return Notice("context-reserve", f"{text} {max(self._room() - n_closing, 0):,} tokens remain for the answer.")
+            text = (
+                f"The context of {self._session._n_ctx:,} tokens is nearly full: the thinking was ended early so that"
+            )
+            return Notice(
+                "context-reserve", f"{text} {max(self._room() - n_closing, 0):,} tokens remain for the answer."
+            )
         if self._request.max_tokens is None and self._limit - self._n_drawn <= reserve + n_closing:
             text = f"The limit of {self._limit:,} tokens is near: the thinking was ended early so that"
             return Notice("limit-reserve", f"{text} {reserve:,} tokens remain for the answer.")

@@ -49,6 +49,8 @@ _ITEM = re.compile(r"( *)([-*+]|\d{1,9}[.)])(?:( +)(?=\S)|\s*$)")
 _QUOTE = re.compile(r" {0,3}>")
 _DELIMITERS = re.compile(r" {0,3}\|?[ \t]*:?-+:?[ \t]*(\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
 _DISPLAY = re.compile(r"\s*(\\\[|\$\$|\\begin\{([a-z]+\*?)\})")
+_DOLLARS = re.compile(r"\$\$")
+_BRACKET = re.compile(r"\\\]")
 
 
 class Blocks:
@@ -145,6 +147,10 @@ class Blocks:
                 self._end(closed=self._kind is Kind.CODE)
         elif self._kind is Kind.CODE and len(self._lines) >= CODE_LINES:
             self._chunk(Kind.CODE)
+        elif self._kind is Kind.MATH and self._close is _DOLLARS and not line.strip():
+            self._kind = Kind.TEXT  # TeX has no blank line in a display: these were dollars
+            self._end()
+            self._blank = True
 
     def _take_blank(self, line: str) -> None:
         if self._kind is None:
@@ -285,4 +291,4 @@ def _math_end(line: str) -> re.Pattern[str] | None:
 def _display_end(opening: re.Match[str]) -> re.Pattern[str]:
     if opening[2]:
         return re.compile(re.escape(rf"\end{{{opening[2]}}}"))
-    return re.compile(re.escape({"\\[": "\\]", "$$": "$$"}[opening[1]]))
+    return _DOLLARS if opening[1] == "$$" else _BRACKET

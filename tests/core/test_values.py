@@ -63,7 +63,9 @@ def test_wishes_are_honoured() -> None:
     assert any("all layers" in reason for reason in chosen.reasons)
 
 
-@pytest.mark.parametrize("wishes", [Wishes(n_ctx=200_000), Wishes(n_ctx=8), Wishes(n_threads=0), Wishes(n_threads=9999)])
+@pytest.mark.parametrize(
+    "wishes", [Wishes(n_ctx=200_000), Wishes(n_ctx=8), Wishes(n_threads=0), Wishes(n_threads=9999)]
+)
 def test_a_wish_that_cannot_be_honoured_is_refused(wishes: Wishes) -> None:
     """Never a silent cut: an impossible wish is an error with a way out."""
     with pytest.raises(UsageError) as error:

@@ -22,7 +22,9 @@ from r1chat.engine.scripted import ScriptedEngine
 from tests.chunks import every_split
 from tests.law import check_law, texts
 
-REQUEST = Request((Special("<think>"), Text("é\ud800\x00\n")), True, Sampling(seed=3), 5, ThinkBudget(1, 2.5), ("a", "b"), 3.0)
+REQUEST = Request(
+    (Special("<think>"), Text("é\ud800\x00\n")), True, Sampling(seed=3), 5, ThinkBudget(1, 2.5), ("a", "b"), 3.0
+)
 MESSAGES = [
     wire.Load("/a b", Plan(64, 2, reasons=("x", "y")), True),
     wire.Start(7, REQUEST),

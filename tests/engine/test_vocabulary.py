@@ -16,7 +16,16 @@ from r1chat.models.library import demo_path
 # Vocabulary-only GGUF files (gzipped or not) of real models, to run the same tests on: R1CHAT_VOCABULARIES=FOLDER
 FOLDER = os.environ.get("R1CHAT_VOCABULARIES", "")
 VOCABULARIES = [demo_path(), *sorted(Path(FOLDER).glob("*.gguf*"))] if FOLDER else [demo_path()]
-LOOK_ALIKES = ["<|User|>", "<｜User|>", "<ÔΩúUserÔΩú>", "< think>", "<THINK>", "＜think＞", "</ think>", "<|begin_of_sentence|>"]
+LOOK_ALIKES = [
+    "<|User|>",
+    "<｜User|>",
+    "<ÔΩúUserÔΩú>",
+    "< think>",
+    "<THINK>",
+    "＜think＞",
+    "</ think>",
+    "<|begin_of_sentence|>",
+]
 
 
 @pytest.fixture(scope="module", params=VOCABULARIES, ids=lambda path: path.stem)
@@ -49,7 +58,9 @@ def hostile(spellings: list[str]) -> st.SearchStrategy[str]:
     whole = st.sampled_from([*spellings, *CORE_MARKERS, *TOOL_MARKERS, *LOOK_ALIKES])
     split = st.builds(lambda s, n: s[: n % (len(s) + 1)], whole, st.integers(0, 40))
     rest = st.builds(lambda s, n: s[n % (len(s) + 1) :], whole, st.integers(0, 40))
-    nested = st.builds(lambda a, b, n: a[: n % (len(a) + 1)] + b + a[n % (len(a) + 1) :], whole, whole, st.integers(0, 40))
+    nested = st.builds(
+        lambda a, b, n: a[: n % (len(a) + 1)] + b + a[n % (len(a) + 1) :], whole, whole, st.integers(0, 40)
+    )
     return st.lists(whole | split | rest | nested | st.text(max_size=8), max_size=8).map("".join)
 
 

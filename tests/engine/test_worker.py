@@ -94,7 +94,9 @@ def test_an_answer_computed_from_a_shared_prefix_is_the_same(engine: WorkerEngin
 def test_a_seed_makes_an_answer_repeatable(engine: WorkerEngine) -> None:
     """At R1's own sampling, the same seed gives the same text."""
     sampling = Sampling(seed=7)
-    assert texts(drained(engine.start(request(sampling=sampling)))) == texts(drained(engine.start(request(sampling=sampling))))
+    assert texts(drained(engine.start(request(sampling=sampling)))) == texts(
+        drained(engine.start(request(sampling=sampling)))
+    )
 
 
 @pytest.mark.parametrize(
@@ -109,7 +111,10 @@ def test_a_seed_makes_an_answer_repeatable(engine: WorkerEngine) -> None:
 )
 def test_every_sampler_runs(engine: WorkerEngine, sampling: Sampling) -> None:
     """Each stage of the sampler chain gives an answer."""
-    assert finished(drained(engine.start(request(sampling=sampling, max_tokens=30)))).reason in (Reason.STOP, Reason.LENGTH)
+    assert finished(drained(engine.start(request(sampling=sampling, max_tokens=30)))).reason in (
+        Reason.STOP,
+        Reason.LENGTH,
+    )
 
 
 def test_top_k_of_one_is_greedy(engine: WorkerEngine) -> None:

@@ -152,3 +152,10 @@ def test_the_tail_shows_a_new_block_before_its_line_is_complete() -> None:
 def test_an_inline_display_with_text_behind_it_is_text() -> None:
     """Mathematics that a sentence goes on after belongs to the sentence."""
     assert [Kind.TEXT] == [block.kind for block in split("$$x$$ is small")]
+
+
+def test_dollars_without_an_end_are_a_paragraph() -> None:
+    """Two dollars that open no display do not swallow the rest of the answer."""
+    assert [(Kind.TEXT, "$$ is money\n\n"), (Kind.TEXT, "more")] == [
+        (block.kind, block.source) for block in split("$$ is money\n\nmore")
+    ]

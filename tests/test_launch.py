@@ -1,0 +1,128 @@
+"""From a word to a loading engine: what is found, remembered and refused; and where files live."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from r1chat import paths, settings
+from r1chat.core.memory import Wishes
+from r1chat.errors import GGUFError, NotFoundError, UsageError
+from r1chat.files import read_text
+from r1chat.launch import DEMO, last_used, launch, remember, resolve
+from r1chat.models.library import demo_path
+from tests.gguf_writer import tiny
+
+
+def test_demo_is_the_bundled_model(checked: Path) -> None:
+    """`demo` launches from the package, with a plan within what it was trained for."""
+    launched = launch("demo", Wishes(n_ctx=256), paths.find())
+    launched.engine.close()
+    assert demo_path() == launched.target.path
+    assert (256, "r1-distill") == (launched.plan.n_ctx, launched.shape.family)
+
+
+def test_a_known_name_says_what_to_get(home: Path) -> None:
+    """A model of the catalogue that is not here is named, with its file, size and place."""
+    with pytest.raises(NotFoundError) as error:
+        resolve("7B")
+    assert "DeepSeek-R1-Distill-Qwen-7B is not on this machine." == error.value.message
+    assert "DeepSeek-R1-Distill-Qwen-7B-Q4_K_M.gguf (4.7 GB)" in error.value.hint
+
+
+def test_a_mistyped_name_gets_a_suggestion(home: Path) -> None:
+    """Something like a known name is taken for a slip."""
+    with pytest.raises(NotFoundError) as error:
+        resolve("distil-qwen-7b")
+    assert "distill-qwen-7b" in error.value.hint
+
+
+def test_an_unknown_name_points_to_the_demo(home: Path) -> None:
+    """Something like nothing points to what works."""
+    with pytest.raises(NotFoundError) as error:
+        resolve("zzzzzz")
+    assert "r1chat run demo" in error.value.hint
+
+
+def test_a_broken_file_starts_no_process(tmp_path: Path, checked: Path) -> None:
+    """What the header tells is refused before an engine is made."""
+    file = tmp_path / "x.gguf"
+    file.write_bytes(tiny().build()[:-40])
+    with pytest.raises(GGUFError):
+        launch(str(file), Wishes(), paths.find())
+
+
+def test_a_wish_beyond_the_model_is_refused(checked: Path) -> None:
+    """The demo can't be given more context than it was trained for."""
+    with pytest.raises(UsageError):
+        launch("demo", Wishes(n_ctx=1 << 20), paths.find())
+
+
+def test_the_last_model_is_remembered(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path is kept whole, so that it holds in another folder, and forgotten when the file is gone."""
+    assert None is last_used(paths.find())
+    file = tmp_path / "x.gguf"
+    file.write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    remember("./x.gguf", paths.find())
+    monkeypatch.chdir("/")
+    assert str(file) == last_used(paths.find())
+    file.unlink()
+    assert None is last_used(paths.find())
+    remember(DEMO, paths.find())
+    assert DEMO == last_used(paths.find())
+
+
+def test_a_home_that_cannot_be_written_forgets_quietly(tmp_path: Path) -> None:
+    """Where the state can't be kept, nothing fails."""
+    (tmp_path / "file").write_text("")
+    there = paths.find({"R1CHAT_HOME": str(tmp_path / "file")})
+    remember(DEMO, there)
+    assert None is last_used(there)
+
+
+def test_everything_lives_in_the_home_that_is_named(tmp_path: Path) -> None:
+    """R1CHAT_HOME holds all of our files; without it the platform's folders do."""
+    named = paths.find({"R1CHAT_HOME": str(tmp_path)})
+    assert {tmp_path} == {named.config, named.state, named.history.parent, named.self_check.parent}
+    assert "r1chat" in str(paths.find({}).state)
+
+
+def test_the_environment_is_read_into_settings() -> None:
+    """R1CHAT_MODEL and R1CHAT_DEBUG; empty ones count as unset."""
+    assert settings.Settings("x", debug=True) == settings.load({"R1CHAT_MODEL": "x", "R1CHAT_DEBUG": "1"})
+    assert settings.Settings() == settings.load({"R1CHAT_MODEL": "", "R1CHAT_DEBUG": "0"})
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"plain\r\n", "plain\r\n"),
+        ("ü".encode("utf-8-sig"), "ü"),
+        ("ü".encode("utf-16"), "ü"),
+        ("ü".encode("utf-32"), "ü"),
+        (b"\xff\xfe", ""),
+        (b"caf\xe9", "caf\ufffd"),
+        (b"", ""),
+    ],
+)
+def test_a_text_file_is_read_whatever_its_encoding(tmp_path: Path, data: bytes, text: str) -> None:
+    """Byte order marks decide, else UTF-8; what is neither shows as a replacement character."""
+    (tmp_path / "a").write_bytes(data)
+    assert ("a", text) == read_text(tmp_path / "a")
+
+
+def test_a_binary_file_is_refused(tmp_path: Path) -> None:
+    """A NUL byte near the beginning means that it is no text."""
+    (tmp_path / "a").write_bytes(b"\x7fELF\0\0")
+    with pytest.raises(UsageError):
+        read_text(tmp_path / "a")
+
+
+@pytest.mark.parametrize("name", ["none", ".", "file/below", "a\0b"])
+def test_what_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
+    """Nothing there, a folder, a path through a file, no name at all: each is one sentence."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NotFoundError) as error:
+        read_text(Path(os.path.join(tmp_path, name)))  # noqa: PTH118 - pathlib would tidy the path
+    assert error.value.hint

@@ -1,0 +1,25 @@
+"""The README's example runs, and its commands are what .ci/run runs."""
+
+import doctest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_the_python_example_is_true(checked: Path) -> None:
+    """Every line of the README's Python example gives what stands below it, on the bundled model."""
+    result = doctest.testfile(str(ROOT / "README.md"), module_relative=False)
+    assert (0, True) == (result.failed, result.attempted >= 4)
+
+
+def test_ci_runs_what_the_newcomer_is_told_to_type() -> None:
+    """The two commands of the README's first screen stand in .ci/run as they are."""
+    first, second = (
+        'python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/r1chat run demo "What is 17 + 25?"',
+        ".venv/bin/pip install '.[dev]' && scripts/check",
+    )
+    screen = "\n".join((ROOT / "README.md").read_text("utf-8").splitlines()[:24])
+    ci = (ROOT / ".ci/run").read_text("utf-8").replace(" >&2", "")
+    for command in (first, second):
+        assert command in screen
+        assert command in ci
