@@ -70,7 +70,7 @@ def launch(model: str, wishes: Wishes, paths: Paths) -> Launched:
 def remember(model: str, paths: Paths) -> None:
     """Keep the word for the model, for a `run` without one. A path is kept whole; what can't be written is not."""
     if isinstance(found := reference.parse(model), reference.File):
-        model = str(found.path.resolve())
+        model = str(found.path.absolute())  # not resolved: in the Hub's cache a link has the name, its target has none
     with contextlib.suppress(OSError):
         paths.last_model.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         paths.last_model.write_text(model, "utf-8")

@@ -94,7 +94,7 @@ class Repl:
 
     def say(self, text: str) -> None:
         """Print a remark of the program."""
-        self.terminal.print(self._screen.dim(text))
+        self.terminal.remark(text)
 
     # What the terminal calls
 

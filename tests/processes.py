@@ -1,4 +1,4 @@
-"""What tests of whole processes need: a process's children, and waiting with a deadline for something to become true."""
+"""What tests of whole processes need: a process's children, and waiting with a deadline for what must become true."""
 
 import time
 from collections.abc import Callable

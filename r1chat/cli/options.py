@@ -1,5 +1,6 @@
 """The option types that commands share. Nothing but declarations and the reading of single words."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -67,6 +68,15 @@ GpuLayers = Annotated[
     typer.Option("--gpu-layers", metavar="N", min=-1, help="Layers to offload to the GPU; -1 is all. Default: 0."),
 ]
 Pace = Annotated[float, typer.Option("--pace", metavar="N", min=0.0, help="At most N tokens a second; 0 is no bound.")]
+
+
+def text(argument: str) -> str:
+    """Give an argument as it was typed: in a locale without an encoding, Python leaves UTF-8 as lone surrogates."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(argument).decode("utf-8", "replace")
+    return argument
 
 
 def think_budget(word: str | None, *, no_think: bool) -> ThinkBudget:

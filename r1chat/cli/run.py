@@ -73,18 +73,18 @@ def run(
     if raw and (system or math or no_think or files):
         raise UsageError("--raw takes the prompt as it is.", hint="Leave out --system, --math, --no-think and --file.")
     job = Job(
-        model=model or settings.load().model or last_used(paths.find()) or DEMO,
+        model=model if model is not None else settings.load().model or last_used(paths.find()) or DEMO,
         named=model is not None,
         options=Options(
             sampling=Sampling(temperature, top_p, top_k, min_p, repeat_penalty, seed),
             max_tokens=max_tokens,
             think_budget=opt.think_budget(think_budget, no_think=no_think),
             think=not no_think,
-            stop=tuple(stop or ()),
+            stop=tuple(map(opt.text, stop or ())),
             pace=pace,
         ),
         wishes=Wishes(n_ctx, n_threads, n_gpu_layers),
-        system=system,
+        system=opt.text(system),
         math=math,
         raw=raw,
         verbose=verbose,
@@ -93,7 +93,7 @@ def run(
     )
     if prompt is None and not files and screen.converses and not (json or jsonl or raw):
         raise typer.Exit(_converse(job, screen))
-    raise typer.Exit(_ask_once(job, prompt, files or [], screen))
+    raise typer.Exit(_ask_once(job, None if prompt is None else opt.text(prompt), files or [], screen))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""Pure values and functions: messages, events, prompts, parsing. Standard library only; no clock, env, file or socket."""
+"""Pure values and functions: messages, events, prompts, parsing. Standard library only; no clock, file or socket."""

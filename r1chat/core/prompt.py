@@ -74,7 +74,7 @@ class Family:
     forces_thinking: bool  # the prompt ends in "<think>\n" (the templates of February 2025)
     user_opens_answer: bool  # <｜Assistant｜> belongs to the user's message and stands there even if no answer follows
     between_outputs: str  # stands between two tool outputs
-    advises_system: bool = False  # whether DeepSeek supports a system prompt (README, "Usage Recommendations", and 0528's)
+    advises_system: bool = False  # whether DeepSeek supports a system prompt ("Usage Recommendations" of its README)
 
 
 # Source: `chat_template` in tokenizer_config.json of the named repositories of deepseek-ai on the Hub.

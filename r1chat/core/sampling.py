@@ -35,7 +35,7 @@ class Sampling:
 
     @property
     def greedy(self) -> bool:
-        """Whether the most likely token is always taken. R1 then tends to run in circles (its model card, section 5)."""
+        """Whether the most likely token is always taken. R1 then tends to run in circles (its model card)."""
         return self.temperature == 0.0
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]  # where the package `r1chat` is
 
@@ -27,23 +28,12 @@ def environment() -> Mapping[str, str]:
 
 def spawn(module: str, *arguments: str) -> subprocess.Popen[bytes]:
     """Start a child with three pipes, out of reach of the terminal's Ctrl-C. Raises OSError."""
+    apart: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
-        return subprocess.Popen(
-            command(module, *arguments),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment(),
-            creationflags=subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW,
-        )
-    return subprocess.Popen(
-        command(module, *arguments),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment(),
-        start_new_session=True,
-    )
+        apart = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
+    pipe = subprocess.PIPE
+    argv = command(module, *arguments)
+    return subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, env=environment(), **apart)
 
 
 def death(returncode: int) -> str:

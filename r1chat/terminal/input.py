@@ -43,7 +43,7 @@ from r1chat.core.sanitize import clean
 from r1chat.terminal.live import Live
 from r1chat.terminal.paint import REDRAW_SECONDS, SLOWDOWN
 from r1chat.terminal.screen import Colors, Screen
-from r1chat.terminal.wrap import fit
+from r1chat.terminal.wrap import fit, fold
 
 PROMPT, CONTINUATION = ">>> ", "... "
 TICK_SECONDS = 0.5  # how often the seconds of a running status line go on without an event
@@ -140,6 +140,10 @@ class ReplTerminal:
         with self._lock:
             self._rows += text.split("\n")
         self._wake()
+
+    def remark(self, text: str) -> None:
+        """Put plain text of the program above the prompt, faint and broken at words."""
+        self.print("\n".join(map(self._screen.dim, fold(text, self._screen.columns))))
 
     def refresh(self) -> None:
         """Redraw, because what `bar` tells has changed."""

@@ -326,6 +326,7 @@ class OpenParagraph:
     def __init__(self) -> None:
         self._gone = 0  # characters of the source whose text has left, or waits in `_lead`
         self._lead: Text | None = None  # the last row of what is gone: it may still grow
+        self._patience = 0  # after a vain attempt, the length at which the next one is made
 
     @property
     def fresh(self) -> bool:
@@ -339,13 +340,17 @@ class OpenParagraph:
     def settle(self, markdown: "Markdown", block: Block, columns: int, room: int) -> list[str]:
         """If more than `room` rows are open, let those go that are final."""
         source = block.source[self._gone :]
-        if len(source) < columns or len(markdown.paragraph(source, columns, self._lead)) <= room:
+        if len(source) < max(columns, self._patience):
+            return []
+        if len(markdown.paragraph(source, columns, self._lead)) <= room:
             return []
         for cut in _cuts(source):
             if markdown.inline(source[:cut])[1]:
                 break
         else:
+            self._patience = len(source) + columns
             return []
+        self._patience = 0
         *rows, lead = markdown.paragraph(source[:cut], columns, self._lead)
         lead.append(" ")
         self._gone += cut + 1

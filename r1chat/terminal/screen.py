@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import IO, NamedTuple
 
+from r1chat.core.encoding import decode
+
 
 class Size(NamedTuple):
     """Columns and rows, in character cells."""
@@ -124,18 +126,6 @@ def read_input(stdin: IO[str] | None) -> str:
         return decode(buffer.read()) if buffer is not None else stdin.read()
     except (ValueError, OSError):  # closed by the parent (`<&-`), or a terminal that went away
         return ""
-
-
-def decode(data: bytes) -> str:
-    """Decode bytes from a pipe or a file: a byte order mark decides, else UTF-8; undecodable bytes become U+FFFD."""
-    for mark, encoding in (
-        (codecs.BOM_UTF8, "utf-8-sig"),
-        (codecs.BOM_UTF16_LE, "utf-16"),
-        (codecs.BOM_UTF16_BE, "utf-16"),
-    ):
-        if data.startswith(mark):
-            return data.decode(encoding, errors="replace")
-    return data.decode("utf-8", errors="replace")
 
 
 def _is_terminal(stream: IO[str] | None) -> bool:

@@ -5,8 +5,10 @@ that does not fit starts the next row, and is cut only when it is longer than a 
 a further row has begun, whatever text is appended: that is what lets a screen print them once.
 """
 
+import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 from wcwidth import wcswidth, wcwidth
@@ -33,7 +35,7 @@ def clusters(text: str) -> Iterator[Cluster]:
     start = 0
     while start < len(text):
         end = start + 1
-        while end < len(text) and (text[end - 1] == JOINER or wcwidth(text[end]) == 0):
+        while end < len(text) and (wcwidth(text[end]) == 0 or _joined(text, start, end)):
             end += 1
         yield Cluster(start, end, _cells(text[start:end]))
         start = end
@@ -65,6 +67,21 @@ def breaks(text: str, columns: int, used: int = 0) -> list[int]:
     return found
 
 
+def fold(text: str, columns: int) -> list[str]:
+    """Break a whole text (no escapes) into rows of at most `columns` cells; a row's own indentation is repeated."""
+    found = []
+    for line in text.split("\n"):
+        indent = line[: len(line) - len(line.lstrip())]
+        offsets = [
+            0,
+            *(at + len(indent) for at in breaks(line[len(indent) :], max(1, columns - len(indent)))),
+            len(line),
+        ]
+        for start, end in pairwise(offsets):
+            found.append((line[start:end] if start == 0 else indent + line[start:end]).rstrip())
+    return found
+
+
 def fit(text: str, columns: int) -> str:
     """Cut `text` (one line, no escapes) at `columns` cells."""
     column = 0
@@ -73,6 +90,15 @@ def fit(text: str, columns: int) -> str:
         if column > columns:
             return text[: cluster.start]
     return text
+
+
+def _joined(text: str, start: int, end: int) -> bool:
+    """Whether a joiner before `end` glues two pictures together; between letters it does nothing that takes a cell."""
+    return (
+        text[end - 1] == JOINER
+        and text[end - 2] != JOINER
+        and unicodedata.category(text[end]) == unicodedata.category(text[start]) == "So"
+    )
 
 
 def _words(text: str) -> Iterator[list[Cluster]]:

@@ -16,7 +16,7 @@ from r1chat.core.events import Answer, Event, Reasoning
 from r1chat.core.prompt import Segment, Special, Text
 from r1chat.core.reasoning import ReasoningSplitter
 from r1chat.core.sampling import Sampling
-from r1chat.engine import wire
+from r1chat.engine import llama, wire
 from r1chat.engine.base import Request
 from r1chat.engine.session import Inbox, Session
 from r1chat.terminal.live import Live
@@ -64,11 +64,11 @@ class Vocabulary:
 
 
 class Model:
-    """A model that costs nothing."""
+    """A model that costs nothing; its vocabulary may be a real one."""
 
-    def __init__(self, *, thinks: bool) -> None:
+    def __init__(self, *, thinks: bool, vocabulary: Any = None) -> None:
         self.lib = Library(thinks=thinks)
-        self.vocabulary = Vocabulary()
+        self.vocabulary = vocabulary or Vocabulary()
 
 
 class Context:
@@ -100,6 +100,9 @@ def run(options: Namespace) -> None:
         ("screen, thinking", lambda: onto_the_screen(thinking)),
         ("screen, answer", lambda: onto_the_screen(answer)),
     ]
+    if options.model:
+        real = llama.Model(str(options.model), n_gpu_layers=0, extra_buffers=False, vocabulary_only=True).vocabulary
+        measures.insert(1, ("session, thinking, real vocabulary", lambda: session(thinks=True, vocabulary=real)))
     rows = []
     for name, make in measures:
         early, late = zip(*(costs(make()) for _ in range(options.rounds)), strict=True)
@@ -120,10 +123,10 @@ def costs(steps: Iterator[object]) -> tuple[float, float]:
     return median(times[EARLY - WINDOW : EARLY + WINDOW]), median(times[LATE - WINDOW : LATE + WINDOW])
 
 
-def session(*, thinks: bool) -> Iterator[Event]:
+def session(*, thinks: bool, vocabulary: Any = None) -> Iterator[Event]:
     """Answer with a model that costs nothing, giving the text events."""
     context: Any = Context()
-    model: Any = Model(thinks=thinks)
+    model: Any = Model(thinks=thinks, vocabulary=vocabulary)
     loop = Session(model, context, n_ctx=N_CTX, reserve=1024, n_batch=512)
     segments: tuple[Segment, ...] = (Special("<think>"), Text("\n"))
     request = Request(segments, True, Sampling(seed=1), max_tokens=LATE + 2 * WINDOW)

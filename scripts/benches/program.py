@@ -99,7 +99,7 @@ class Peak:
 
     def sample(self, pid: int) -> None:
         """Look at a process and its child now. One that is gone changes nothing."""
-        with suppress(psutil.Error, OSError):
+        with suppress(psutil.Error, OSError, KeyError):  # a process that has just ended has no such lines
             self.parent = max(self.parent, status(pid)["VmHWM"])
             for child in psutil.Process(pid).children():
                 numbers = status(child.pid)

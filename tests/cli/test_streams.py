@@ -194,7 +194,20 @@ def test_temperature_zero_is_advised_against(r1chat: Command) -> None:
 
 def test_the_sampling_is_what_was_asked(r1chat: Command) -> None:
     """Every sampling option reaches the engine as it was given; without one it is DeepSeek's recommendation."""
-    words = "--temp 0.7 --top-p 0.8 --top-k 40 --min-p 0.1 --repeat-penalty 1.1 --seed 3".split()
+    words = [
+        "--temp",
+        "0.7",
+        "--top-p",
+        "0.8",
+        "--top-k",
+        "40",
+        "--min-p",
+        "0.1",
+        "--repeat-penalty",
+        "1.1",
+        "--seed",
+        "3",
+    ]
     given = parsed(r1chat(*ASK, *words, "--max-tokens", "2", "--json"))["sampling"]
     assert Sampling(0.7, 0.8, 40, 0.1, 1.1, 3) == Sampling(**given)
 
@@ -269,7 +282,7 @@ def test_math_adds_the_directive(r1chat: Command, prompt: str) -> None:
 
 
 def test_raw_sends_token_text(r1chat: Command) -> None:
-    """`--raw` reads special tokens in the prompt, adds no template, and there is one BOS whether it was given or not."""
+    """`--raw` reads special tokens in the prompt, adds no template, and there is one BOS, whether given or not."""
     bos, user, assistant = "<｜begin▁of▁sentence｜>", "<｜User｜>", "<｜Assistant｜>"
     end = ("--max-tokens", "1", "--json")
     text = f"{user}1{assistant}<think>\n"

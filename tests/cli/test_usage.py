@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import r1chat as package
+from r1chat.cli.app import main
 from tests.conftest import Command, Done
 from tests.gguf_writer import Model, tiny, u16
 
@@ -43,8 +44,8 @@ def test_help_needs_no_engine(r1chat: Command) -> None:
     """`r1chat run --help` names every option of the contract, and imports nothing heavy."""
     done = r1chat("run", "--help")
     options = (
-        "--file --system --math --raw --thinking --json --jsonl --verbose --max-tokens --think-budget --no-think --temp "
-        "--top-p --top-k --min-p --repeat-penalty --seed --stop --ctx --threads --gpu-layers --pace"
+        "--file --system --math --raw --thinking --json --jsonl --verbose --max-tokens --think-budget --no-think "
+        "--temp --top-p --top-k --min-p --repeat-penalty --seed --stop --ctx --threads --gpu-layers --pace"
     )
     assert [] == [option for option in options.split() if option not in done.out.decode()]
     heavy = "import sys; from r1chat.cli.app import main; main(['run', '--help']); print(*sys.modules, file=sys.stderr)"
@@ -81,9 +82,19 @@ def test_help_needs_no_engine(r1chat: Command) -> None:
         ("run", "demo", ""),
     ],
 )
-def test_a_wrong_command_line(r1chat: Command, args: tuple[str, ...]) -> None:
-    """What can't be asked for ends with 2, one sentence and a way out."""
-    refused(r1chat(*args), 2)
+def test_a_wrong_command_line(capsys: pytest.CaptureFixture[str], args: tuple[str, ...]) -> None:
+    """What can't be asked for ends with 2 and one sentence that says what is wrong and what is right."""
+    assert 2 == main(args)
+    out, err = capsys.readouterr()
+    assert "" == out
+    assert err.startswith("r1chat: ")
+    assert len(err.splitlines()) <= 2
+    assert any(word in err for word in ("--help", "Use ", "Give ", "between", "Try", "Leave "))
+
+
+def test_a_wrong_option_in_a_process(r1chat: Command) -> None:
+    """The exit code reaches the shell."""
+    assert "--bogus" in refused(r1chat("run", "demo", "q", "--bogus"), 2)
 
 
 @pytest.mark.parametrize(
@@ -160,17 +171,17 @@ def test_a_file_that_cannot_be_run(r1chat: Command, tmp_path: Path, what: str) -
     assert words in told
     assert "\x1b" not in told
     assert "\u202e" not in told
-    assert [] == os.listdir(tmp_path / "fresh"), "the first start of an engine leaves its self-check there"
+    # The first start of an engine would leave its self-check there.
+    assert [] == list((tmp_path / "fresh").iterdir())
 
 
-@pytest.mark.parametrize(("name", "words"), [("", "folder"), ("nothing.gguf", "no file"), ("loop.gguf", "be read")])
+@pytest.mark.parametrize(("name", "words"), [("", "directory"), ("nothing.gguf", "no file"), ("loop.gguf", "be read")])
 def test_a_path_that_cannot_be_opened(r1chat: Command, tmp_path: Path, name: str, words: str) -> None:
     """A folder, nothing, or what the system does not open ends with 3."""
     (tmp_path / "loop.gguf").symlink_to(tmp_path / "loop.gguf")
     assert words in refused(r1chat("run", str(tmp_path / name), "q"), 3)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes")
 def test_a_named_pipe_is_no_model(r1chat: Command, tmp_path: Path) -> None:
     """A pipe that nobody writes into is refused, not waited for."""
     os.mkfifo(tmp_path / "pipe.gguf")

@@ -51,7 +51,7 @@ def test_no_text_raises_and_frames_do_not_matter(pieces: list[str]) -> None:
     assert finished(pieces, each=False) == finished(pieces, each=True)
 
 
-@settings(deadline=None)  # the first example imports rich
+@settings(deadline=None, max_examples=10)
 @given(st.lists(st.sampled_from(["word ", "**", "`", "_x_ ", "中", "* ", "\\(", ". "]), min_size=100, max_size=200))
 def test_a_long_paragraph_leaves_row_by_row_without_losing_a_word(pieces: list[str]) -> None:
     """The rows that leave early hold the same words as the paragraph rendered at once, and none is too wide."""

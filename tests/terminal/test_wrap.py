@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from r1chat.terminal.wrap import breaks, clusters, fit, width
+from r1chat.terminal.wrap import breaks, clusters, fit, fold, width
 
 
 def rows(text: str, columns: int, used: int = 0) -> list[str]:
@@ -74,3 +74,20 @@ def test_clusters_cover_the_text(text: str) -> None:
 def test_fit_cuts_between_clusters(columns: int, expected: str) -> None:
     """A wide character that does not fit as a whole is left out."""
     assert expected == fit("a中b", columns)
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "expected"),
+    [
+        ("one two three", 8, ["one two", "three"]),
+        ("  one two three", 8, ["  one", "  two", "  three"]),
+        ("a\n\nb", 8, ["a", "", "b"]),
+        ("", 8, [""]),
+        ("  indented more than fits", 2, None),
+    ],
+)
+def test_a_text_is_folded_with_its_indentation(text: str, columns: int, expected: list[str] | None) -> None:
+    """Rows break at words and keep the line's indentation; a width that leaves no room still ends."""
+    folded = fold(text, columns)
+    assert expected is None or expected == folded
+    assert text.split() == " ".join(folded).split() or columns < 4
