@@ -82,8 +82,7 @@ def test_an_unset_terminal_size_falls_back() -> None:
 def test_a_file_gets_utf8_whatever_the_locale_says() -> None:
     """A pipe or file gets UTF-8 even where the environment asks for ASCII, and a lone surrogate does not raise."""
     code = (
-        "import sys; from r1chat.core.encoding import decode
-from r1chat.terminal.screen import make_streams_safe; make_streams_safe(sys.stdout, sys.stderr);"
+        "import sys; from r1chat.terminal.screen import make_streams_safe; make_streams_safe(sys.stdout, sys.stderr);"
         "sys.stdout.write('ü中\\ud800'); sys.stderr.write('é')"
     )
     environ = os.environ | {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
