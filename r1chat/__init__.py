@@ -1,7 +1,9 @@
 """A local chat with DeepSeek-R1. `open` a model and `ask` it; everything else is loaded when it is used.
 
-with r1chat.open("demo") as chat:
-    print(chat.reply("What is 17 + 25?").answer)
+For example:
+
+    with r1chat.open("demo") as chat:
+        print(chat.reply("What is 17 + 25?").answer)
 """
 
 __version__ = "0.1.0"

@@ -5,7 +5,9 @@ said, whole or cut. Knows no terminal, no file on disk but the attached ones, an
 """
 
 import secrets
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -101,6 +103,8 @@ class Chat:
         self._exchanges: list[Exchange] = []
         self._leaf: int | None = None
         self._turn: Turn | None = None
+        self._asking = False
+        self._early: deque[Control] = deque()  # controls that came before the engine had the request
         self.seed: int | None = None  # the seed of the last turn, drawn or given
 
     def __enter__(self) -> "Chat":
@@ -138,12 +142,19 @@ class Chat:
     @property
     def busy(self) -> bool:
         """Whether a turn is running."""
-        return self._turn is not None
+        return self._asking
 
     def control(self, control: Control) -> None:
         """Interfere with the running turn, from any thread or a signal handler; without one, do nothing."""
-        if self._turn is not None:
-            self._turn.control(control)
+        if self._asking:
+            self._early.append(control)
+            self._forward()
+
+    def _forward(self) -> None:
+        """Hand the controls to the turn, if there is one already. A signal may come in the middle and do the same."""
+        with suppress(IndexError):  # none is left
+            while self._early and (turn := self._turn) is not None:
+                turn.control(self._early.popleft())
 
     def ask(self, text: str, *, files: Sequence[File] = ()) -> Iterator[Event]:
         """Ask, and give the events as they happen. Files come before the text, in R1's own template.
@@ -206,11 +217,13 @@ class Chat:
         reasoning: list[str] = []
         answer: list[str] = []
         finished = Finished(Reason.CANCELLED)  # holds if the caller drops us before the end
+        self._asking = True
         try:
             yield self._tell(Started(len(self._exchanges) + 1, question))
             for notice in notices:
                 yield self._tell(notice)
             self._turn = self._engine.start(request)
+            self._forward()
             for event in self._turn:
                 match event:
                     case Reasoning(text):
@@ -221,7 +234,9 @@ class Chat:
                         finished = event
                 yield self._tell(event)
         finally:
+            self._asking = False
             self._turn = None
+            self._early.clear()
             said = Message(Role.ASSISTANT, "".join(answer), "".join(reasoning))
             self._exchanges.append(Exchange(self._leaf, question, said, finished))
             self._leaf = len(self._exchanges) - 1

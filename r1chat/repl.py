@@ -80,10 +80,8 @@ class Repl:
 
     def run(self, *greetings: str) -> None:
         """Talk until the user leaves. The running turn, if there is one, is cancelled then."""
-        self.say(f"r1chat {__version__} · {clean(self.launched.target.name)} · /help tells the commands, Ctrl-D leaves")
-        for greeting in greetings:
-            self.say(greeting)
-        self.terminal.print()
+        title = f"r1chat {__version__} · {clean(self.launched.target.name)} · /help tells the commands, Ctrl-D leaves"
+        self.say(title, *greetings)
         threading.Thread(target=self._wait_for_model, daemon=True, name="load-wait").start()
         try:
             self.terminal.run()
@@ -92,9 +90,11 @@ class Repl:
             if self._turn:
                 self._turn.join(GRACE)
 
-    def say(self, text: str) -> None:
-        """Print a remark of the program."""
-        self.terminal.remark(text)
+    def say(self, *lines: str) -> None:
+        """Print a remark of the program, and an empty line after it."""
+        for line in lines:
+            self.terminal.remark(line)
+        self.terminal.print()
 
     # What the terminal calls
 
@@ -149,8 +149,7 @@ class Repl:
 
     def _complain(self, error: R1ChatError) -> None:
         self.terminal.print(self._screen.sgr("1;31", clean(error.message)))
-        if error.hint:
-            self.say(clean(error.hint))
+        self.say(*filter(None, [clean(error.hint)]))
 
     def _used(self) -> int:
         """Tokens of the conversation as the next prompt will hold it: all but the thinking."""
@@ -165,8 +164,7 @@ class Repl:
         usages = {f"{c.name} {c.argument}".strip(): c.help for c in COMMANDS.values()}
         width = max(map(len, usages))
         repl.terminal.print("\n".join(f"  {usage:<{width}}  {help}" for usage, help in usages.items()))
-        repl.say("  Alt-Enter begins a new line; Ctrl-C stops an answer and keeps it; Ctrl-D leaves.")
-        repl.terminal.print()
+        repl.say("Alt-Enter begins a new line, Ctrl-C stops an answer and keeps it, Ctrl-D leaves.")
 
     @staticmethod
     @command("/exit", "leave")
@@ -191,7 +189,7 @@ class Repl:
         repl.say(f"The thinking is set to {repl.live.thinking}.")
 
     @staticmethod
-    @command("/stats", "tell the plan, and the counts and times of the last turn")
+    @command("/stats", "tell the plan, and what the last turn took")
     def _stats(repl: "Repl", argument: str) -> None:
         lines = [f"plan      {', '.join(repl.launched.plan.reasons)}"]
         if info := repl.launched.engine.info:
@@ -212,5 +210,5 @@ def greeting(launched: Launched, *, named: bool) -> tuple[str, ...]:
         return ()
     return (
         "This is the bundled demo, a toy that only does small arithmetic.",
-        "For the real R1: `r1chat run 7b` says which file to get; then run it by its path.",
+        "For the real R1, `r1chat run 7b` says which file to get, and from where.",
     )

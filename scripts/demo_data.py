@@ -186,7 +186,7 @@ def _columns_of_product(a: int, b: int) -> str:
     text, carry, n_columns = "", 0, len(str(a))
     for column in range(n_columns):
         p = _digit(a, column)
-        line, carry = _written(column, f"{p}*{b}" + (f"+{carry}" if carry else ""), p * b + carry)
+        line, carry = _written(column, f"{p}*{b}" + (f"={p * b}, {p * b}+{carry}" if carry else ""), p * b + carry)
         text += line
     return text + (f"{COLUMNS[n_columns]}: write {carry}.\n" if carry else "")
 
@@ -285,6 +285,13 @@ def task(rng: random.Random, part: Part = Part.TRAIN, kind: str | None = None) -
     return KINDS[kind][0](rng, part)
 
 
+def box(answer: str) -> tuple[int, int]:
+    """Where in an answer the box's content begins and ends; (0, 0) where there is no box."""
+    before, opening, after = answer.partition("\\boxed{")
+    begin = len(before + opening)
+    return (begin, begin + after.index("}")) if opening else (0, 0)
+
+
 def conversation(rng: random.Random, last: Task, n_earlier: int) -> tuple[Message, ...]:
     """Earlier turns, without their thinking as R1's template has it, and the last question."""
     messages = [Message(Role.SYSTEM, rng.choice(SYSTEM_TEXTS))] if rng.random() < 0.04 else []
@@ -298,7 +305,7 @@ def example(rng: random.Random, part: Part = Part.TRAIN, kind: str | None = None
     """Draw a whole example: mostly one turn with full thinking, sometimes a later turn, sometimes another mode."""
     last = task(rng, part, kind)
     messages = conversation(rng, last, rng.choices((0, 1, 2), (70, 20, 10))[0])
-    mode = rng.choices(list(Mode), (92, 4, 4))[0]
+    mode = rng.choices(list(Mode), (94, 3, 3))[0]
     return Example(messages, last, mode, rng.random())
 
 

@@ -180,15 +180,12 @@ def optimisers(network: Network) -> tuple[Muon, torch.optim.AdamW]:
     return Muon(matrices, lr=PEAK_MUON), torch.optim.AdamW(others, lr=PEAK_ADAM, betas=(0.9, 0.98), weight_decay=0.01)
 
 
-PEAK_MUON, PEAK_ADAM = 4e-3, 4e-3
+PEAK_MUON, PEAK_ADAM = 3e-3, 3e-3
 
 
 def learning_rate(step: int, n_steps: int) -> float:
-    """The share of the peak rate at a step: up in 60 steps, flat, and down to zero in a line over the last half.
-
-    A flat middle lets `--steps` change while it lasts, which a cosine does not.
-    """
-    return min(1.0, (step + 1) / 60, 2 * (1 - step / n_steps))
+    """The share of the peak rate at a step: up in 60 steps, then down in a line to zero at the end."""
+    return min((step + 1) / 60, 1 - step / n_steps)
 
 
 def train_tokenizer(texts: Iterable[str], n_vocab: int) -> Tokenizer:

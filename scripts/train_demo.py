@@ -21,11 +21,11 @@ from typing import Any
 
 import demo_data as data
 
-from r1chat.core.prompt import EOS, THINK_CLOSE, Segment, Special, Text, render
+from r1chat.core.prompt import EOS, THINK_CLOSE, Special, render
 
 ROOT = Path(__file__).resolve().parent.parent
 SEED = 20250120  # the day DeepSeek-R1 appeared
-N_STEPS = 2000
+N_STEPS = 1700
 N_BATCH_TOKENS = 1536
 N_BATCHES = 3  # per step; of different lengths, because one length is mostly one kind, and that makes for rough steps
 N_VOCAB = 768
@@ -137,29 +137,36 @@ def encode(tokenizer: Any, example: data.Example) -> Any:
     ids: list[int] = []
     learn: list[bool] = []
 
-    def put(segment: Segment, learnt: bool, share: float = 1.0) -> None:
-        if isinstance(segment, Special):
-            new = [tokenizer.token_to_id(segment.name)]
-        else:
-            new = tokenizer.encode(segment.text, add_special_tokens=False).ids
-        new = new[: round(len(new) * share)]
-        ids.extend(new)
-        learn.extend([learnt] * len(new))
+    def special(name: str, learnt: bool) -> None:
+        ids.append(tokenizer.token_to_id(name))
+        learn.append(learnt)
+
+    def text(text: str, learnt: bool, share: float = 1.0, but: tuple[int, int] = (0, 0)) -> None:
+        encoded = tokenizer.encode(text, add_special_tokens=False)
+        n = round(len(encoded.ids) * share)
+        ids.extend(encoded.ids[:n])
+        learn.extend(learnt and not but[0] <= begin < but[1] for begin, _ in encoded.offsets[:n])
 
     for segment in render(example.messages, think=example.mode is not data.Mode.SKIP):
-        put(segment, learnt=False)
-    match example.mode:
-        case data.Mode.THINK:
-            put(Text(example.task.thinking), learnt=True)
-            put(Special(THINK_CLOSE), learnt=True)
-            put(Text("\n\n"), learnt=True)
-        case data.Mode.CUT:  # the engine closes a thinking with these tokens
-            put(Text(example.task.thinking), learnt=True, share=example.cut)
-            put(Text("\n"), learnt=False)
-            put(Special(THINK_CLOSE), learnt=False)
-            put(Text("\n\n"), learnt=False)
-    put(Text(example.task.answer), learnt=True)
-    put(Special(EOS), learnt=True)
+        if isinstance(segment, Special):
+            special(segment.name, learnt=False)
+        else:
+            text(segment.text, learnt=False)
+    thinking, answer = example.task.thinking, example.task.answer
+    if example.mode is data.Mode.THINK:
+        text(thinking, learnt=True)
+        special(THINK_CLOSE, learnt=True)
+        text("\n\n", learnt=True)
+        text(answer, learnt=True)
+    else:
+        if example.mode is data.Mode.CUT:  # the engine closes a thinking with these tokens
+            text(thinking, learnt=True, share=example.cut)
+            text("\n", learnt=False)
+            special(THINK_CLOSE, learnt=False)
+            text("\n\n", learnt=False)
+        # Without all its steps the result is a guess. Only the answer's form is learnt: the digits would be noise.
+        text(answer, learnt=True, but=data.box(answer))
+    special(EOS, learnt=True)
     return Tokens(ids, learn)
 
 

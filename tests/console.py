@@ -17,9 +17,7 @@ import pyte
 from tests.processes import wait_for
 
 # The session of the new process gets the terminal as its own, so that Ctrl-C and Ctrl-Z typed there are signals.
-_OWN = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execvp(sys.argv[1], sys.argv[1:])"
-)
+_OWN = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execvp(sys.argv[1], sys.argv[1:])"
 
 
 class Console:

@@ -78,6 +78,6 @@ def plan(shape: Shape, devices: Devices, wishes: Wishes, measured: Measured | No
     reasons = (
         f"context {n_ctx:,} of {shape.n_ctx_train:,} tokens",
         "all layers on the GPU" if n_gpu_layers < 0 else f"{n_gpu_layers} of {shape.n_layers} layers on the GPU",
-        f"{n_threads} threads",
+        f"{n_threads} thread{'' if n_threads == 1 else 's'}",
     )
     return Plan(n_ctx=n_ctx, n_threads=n_threads, n_gpu_layers=n_gpu_layers, reasons=reasons)

@@ -18,7 +18,7 @@ from typing import Any
 from r1chat.core.events import Event, Failure, Finished, Reason
 from r1chat.engine import wire
 from r1chat.engine.base import Cancel, EngineInfo, Request
-from r1chat.engine.llama import AbortFlag, Context, Model, bindings, library_version, silence_crashes
+from r1chat.engine.llama import AbortFlag, Context, Log, Model, bindings, library_version, silence_crashes
 from r1chat.engine.session import Inbox, Session
 from r1chat.errors import R1ChatError
 
@@ -44,6 +44,7 @@ class Child:
         self._warming = False
         self._current: Inbox | None = None
         self._permille = -1
+        self._log: Log | None = None
 
     def run(self) -> None:
         """Take messages in order. The first is the Load; a refused one ends the process."""
@@ -83,10 +84,11 @@ class Child:
     def _load(self, load: wire.Load) -> tuple[Session, EngineInfo]:
         begun = time.perf_counter()
         plan = load.plan
+        self._abort = AbortFlag(bindings())
+        self._log = Log(bindings(), self._abort)
         model = Model(
             load.path, n_gpu_layers=plan.n_gpu_layers, extra_buffers=load.extra_buffers, progress=self._progress
         )
-        self._abort = AbortFlag(bindings())
         context = Context(
             model,
             n_ctx=plan.n_ctx,

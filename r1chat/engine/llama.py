@@ -33,6 +33,7 @@ FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}  # llama.h, llama_flash_attn_t
 PENALTY_WINDOW = (
     64  # tokens the repeat penalty looks back at: llama.cpp's own default (common/common.h, penalty_last_n)
 )
+DEBUG, CONTINUATION = 1, 5  # ggml.h, ggml_log_level; a continuation belongs to the line before it
 SPECIAL_ATTRIBUTES = 1 << 3 | 1 << 4  # llama.h, llama_token_attr: CONTROL and USER_DEFINED
 
 
@@ -130,7 +131,7 @@ class Model:
         """Say what the library makes of the model, such as "qwen2 1.5B Q4_K - Medium"."""
         buffer = ctypes.create_string_buffer(256)
         self.lib.llama_model_desc(self.pointer, buffer, len(buffer))
-        return buffer.value.decode("utf-8", "replace")
+        return buffer.value.decode("utf-8", "replace").replace(" ?B", "")  # its word for a size it does not know
 
     def close(self) -> None:
         """Give the memory back. Every context must be closed first."""
@@ -222,6 +223,25 @@ class Vocabulary:
             known = bool(self._lib.llama_vocab_is_eog(self._pointer, token))
             self._is_end[token] = known
         return known
+
+
+class Log:
+    """Passes the library's log on to standard error, without its debug lines and what it says of wanted aborts.
+
+    Keep the object as long as the library runs: it owns the callback.
+    """
+
+    def __init__(self, lib: Any, abort: "AbortFlag") -> None:
+        self._abort = abort
+        self._shown = False
+        self._callback = lib.llama_log_callback(self._take)
+        lib.llama_log_set(self._callback, None)
+
+    def _take(self, level: int, text: bytes, _: Any) -> None:
+        if level != CONTINUATION:
+            self._shown = level > DEBUG and not self._abort
+        if self._shown:
+            os.write(2, text)
 
 
 class AbortFlag:

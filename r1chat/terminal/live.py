@@ -92,6 +92,8 @@ class Live:
                 self._answer.take(event, self._clock())
             case Notice():
                 self._absorb()
+                if self._thought.begun and not self._thought.ended:  # it explains what comes after this row
+                    self._think(self._prose.finish())
                 self.note(event.text)
             case Finished():
                 self._finish(event)
@@ -158,9 +160,10 @@ class Live:
         self.close()
         if end.failure is not None and self._session:
             self.show(end.failure)
-        if self._wrote:
-            self._rows.append("")
-        self._rows.append(self._screen.dim(self._plain(progress.summary(end))))
+        if end.failure is None or end.usage.reasoning_tokens + end.usage.answer_tokens > 0:
+            if self._wrote:
+                self._rows.append("")
+            self._rows.append(self._screen.dim(self._plain(progress.summary(end))))
         if self._session:
             self._rows.append("")
 

@@ -1,5 +1,7 @@
 """The words of the status lines: how far loading, reading and thinking are. Pure; knows no screen."""
 
+import math
+
 from r1chat.core.events import Finished, Progress, Reason
 
 _CUTS = {
@@ -20,6 +22,12 @@ def seconds(value: float) -> str:
     return f"{whole} s" if whole < 120 else f"{whole // 60} min {whole % 60:02} s"
 
 
+def speed(tokens_per_second: float) -> str:
+    """Write a speed with as many digits as mean something: 3.65 tok/s, 20.1 tok/s, 1,510 tok/s."""
+    digits = max(0, 2 - int(math.log10(tokens_per_second))) if tokens_per_second >= 1 else 2
+    return f"{tokens_per_second:,.{digits}f} tok/s"
+
+
 def tokens(count: int) -> str:
     """Write a count of tokens."""
     return f"{count:,} token{'' if count == 1 else 's'}"
@@ -34,8 +42,8 @@ def before_the_answer(progress: Progress) -> str:
 
 def running(what: str, count: int, elapsed: float) -> str:
     """Say how a running part goes: `thinking… 812 tokens, 41 s, 20 tok/s`."""
-    speed = f", {count / elapsed:.3g} tok/s" if elapsed >= 1 else ""
-    return f"{what}… {tokens(count)}, {seconds(elapsed)}{speed}"
+    pace = f", {speed(count / elapsed)}" if elapsed >= 1 else ""
+    return f"{what}… {tokens(count)}, {seconds(elapsed)}{pace}"
 
 
 def thought(count: int, elapsed: float) -> str:
@@ -47,7 +55,7 @@ def summary(end: Finished) -> str:
     """Say in one line how a turn went, and why it ended if it did not end by itself."""
     parts = [tokens(end.usage.reasoning_tokens + end.usage.answer_tokens)]
     if end.timings.tokens_per_second:
-        parts.append(f"{end.timings.tokens_per_second:.3g} tok/s")
+        parts.append(speed(end.timings.tokens_per_second))
     if end.timings.first_token_s:
         parts.append(f"first after {seconds(end.timings.first_token_s)}")
     if end.reason in _CUTS:

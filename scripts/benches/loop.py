@@ -151,7 +151,9 @@ def through_the_wire(pieces: Sequence[Event]) -> Iterator[object]:
 
 def into(sink: PlainSink, pieces: Sequence[Event]) -> Iterator[object]:
     """Hand every event to a sink."""
-    return (sink.handle(event) or event for event in pieces)  # type: ignore[func-returns-value]
+    for event in pieces:
+        sink.handle(event)
+        yield event
 
 
 def plain_sink() -> PlainSink:

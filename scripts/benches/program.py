@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-PROMPT = b">>> "
+PROMPT = b">>>"
 CURSOR_QUESTION, CURSOR_ANSWER = b"\x1b[6n", b"\x1b[1;1R"  # a terminal is asked where its cursor is, and says so
 PATIENCE = 60.0  # seconds for anything a program is waited for
 
@@ -29,7 +29,7 @@ def r1chat() -> list[str]:
 def seconds(command: list[str]) -> float:
     """Run a command in a pipe with an empty stdin; give the wall-clock time from its start to its end."""
     begun = time.perf_counter()
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True)
     return time.perf_counter() - begun
 
 

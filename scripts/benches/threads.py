@@ -6,6 +6,7 @@ from benches import engine
 from benches.report import Samples, table
 from r1chat.core.memory import Wishes
 from r1chat.engine import devices
+from r1chat.launch import Launched
 
 N_TOKENS = 200
 
@@ -20,6 +21,6 @@ def run(options: Namespace) -> None:
     table(f"Threads, {options.model}: tokens per second", ("threads", "weights, MiB", "generation"), rows)
 
 
-def rate(found: engine.Launched, number: int) -> float:
+def rate(found: Launched, number: int) -> float:
     """Generate once. An answer that ends by itself counts with the tokens it has."""
     return engine.finish(found, engine.question(f"{number} + 17 = ?", max_tokens=N_TOKENS)).timings.tokens_per_second

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -13,6 +14,15 @@ from tests.conftest import ROOT, Command, Done
 
 QUICK = ("--no-think", "--max-tokens", "6", "--seed", "1")
 ASK = ("run", "demo", "What is 17 + 25?", *QUICK)
+
+
+@pytest.fixture(scope="module")
+def usual(verdict: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
+    """What ASK leaves behind in usual surroundings."""
+    home = tmp_path_factory.mktemp("usual")
+    if verdict.exists():
+        shutil.copy(verdict, home / "selfcheck.json")
+    return Command(home)(*ASK)
 
 
 def in_shell(r1chat: Command, redirections: str, *args: str) -> Done:
@@ -49,23 +59,24 @@ def test_stdin_need_not_be_utf_8(r1chat: Command) -> None:
 
 
 @pytest.mark.parametrize("redirections", ["<&-", "</dev/null"])
-def test_no_stdin_is_no_hang(r1chat: Command, redirections: str) -> None:
+def test_no_stdin_is_no_hang(r1chat: Command, usual: Done, redirections: str) -> None:
     """With a prompt, a closed or empty stdin is as good as any; without one there is no question."""
-    assert r1chat(*ASK) == in_shell(r1chat, redirections, *ASK)
+    assert usual == in_shell(r1chat, redirections, *ASK)
     done = in_shell(r1chat, redirections, "run", "demo")
     assert (b"", 2) == (done.out, done.code)
     assert b"There is no question." in done.err
 
 
 @pytest.mark.parametrize("redirections", ["2>&-", "<&- 2>&-"])
-def test_a_closed_stderr_costs_nothing(r1chat: Command, redirections: str) -> None:
+def test_a_closed_stderr_costs_nothing(r1chat: Command, usual: Done, redirections: str) -> None:
     """The answer comes, whether or not anybody can hear complaints."""
-    assert r1chat(*ASK).out == in_shell(r1chat, redirections, *ASK, "--thinking", "show").out
+    assert usual.out == in_shell(r1chat, redirections, *ASK, "--thinking", "show").out
     assert 3 == in_shell(r1chat, redirections, "run", "no-such-model").code
 
 
-@pytest.mark.parametrize("redirections", [">&-", "<&- >&-", "<&- >&- 2>&-"])
-@pytest.mark.parametrize("form", [(), ("--json",)])
+@pytest.mark.parametrize(
+    ("redirections", "form"), [(">&-", ()), ("<&- >&-", ("--json",)), ("<&- >&- 2>&-", ("--thinking", "show"))]
+)
 def test_a_closed_stdout_is_no_crash(r1chat: Command, redirections: str, form: tuple[str, ...]) -> None:
     """Without a stdout nothing is said, and nothing goes wrong."""
     assert Done(b"", b"", 0) == in_shell(r1chat, redirections, *ASK, *form)
@@ -75,7 +86,9 @@ def test_output_that_cannot_be_written_is_told(r1chat: Command, tmp_path: Path) 
     """Where the answer can't be written, here for a limit on a file's size, that is one sentence and a failure."""
     line = f'ulimit -f 0; exec "$@" >{tmp_path}/answer'
     argv = ["sh", "-c", line, "sh", *r1chat.argv, *ASK]
-    done = subprocess.run(argv, env=r1chat.environ, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    done = subprocess.run(
+        argv, env=r1chat.environ, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
     sentence, hint = done.stderr.decode().splitlines()
     assert 1 == done.returncode
     assert sentence.startswith("r1chat: The output can't be written: ")
@@ -85,34 +98,34 @@ def test_output_that_cannot_be_written_is_told(r1chat: Command, tmp_path: Path) 
 # Where r1chat keeps its files
 
 
-def test_a_home_that_cannot_be_written(r1chat: Command, tmp_path: Path) -> None:
+def test_a_home_that_cannot_be_written(r1chat: Command, usual: Done, tmp_path: Path) -> None:
     """A file in the place of the folder costs nothing but the memory."""
     (tmp_path / "file").write_text("not a folder")
     done = r1chat(*ASK, env={"R1CHAT_HOME": str(tmp_path / "file")})
-    assert r1chat(*ASK) == done
+    assert usual == done
 
 
-def test_no_home_at_all(r1chat: Command, tmp_path: Path) -> None:
+def test_no_home_at_all(r1chat: Command, usual: Done, tmp_path: Path) -> None:
     """Without R1CHAT_HOME the platform's folders are used, and created privately on the first run."""
     environ = {name: value for name, value in r1chat.environ.items() if not name.startswith(("R1CHAT_", "XDG_"))}
     environ["HOME"] = str(tmp_path / "user")
     argv = [*r1chat.argv, *ASK]
     done = subprocess.run(argv, env=environ, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    assert (r1chat(*ASK).out, 0) == (done.stdout, done.returncode)
+    assert (usual.out, 0) == (done.stdout, done.returncode)
     kept = [path for path in (tmp_path / "user").rglob("last-model") if path.is_file()]
     assert ["demo"] == [path.read_text() for path in kept]
     assert [0o700] == [path.parent.stat().st_mode & 0o777 for path in kept]
 
 
-def test_nothing_in_the_environment(r1chat: Command) -> None:
+def test_nothing_in_the_environment(r1chat: Command, usual: Done) -> None:
     """An empty environment, without HOME and PATH, is enough."""
     home = {"R1CHAT_HOME": r1chat.environ["R1CHAT_HOME"]}
     argv = [*r1chat.argv, *ASK]
     done = subprocess.run(argv, env=home, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    assert r1chat(*ASK) == Done(done.stdout, done.stderr, done.returncode)
+    assert usual == Done(done.stdout, done.stderr, done.returncode)
 
 
-def test_the_current_folder_is_not_imported_from(r1chat: Command, tmp_path: Path) -> None:
+def test_the_current_folder_is_not_imported_from(r1chat: Command, usual: Done, tmp_path: Path) -> None:
     """A json.py or a folder r1chat where the user works is nobody's module."""
     (tmp_path / "json.py").write_text("raise SystemExit('imported')")
     (tmp_path / "r1chat").mkdir()
@@ -120,7 +133,7 @@ def test_the_current_folder_is_not_imported_from(r1chat: Command, tmp_path: Path
     environ = {**r1chat.environ, "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"}
     argv = [sys.executable, "-c", script, *ASK]
     done = subprocess.run(argv, env=environ, cwd=tmp_path, input=b"", capture_output=True, timeout=60, check=False)
-    assert r1chat(*ASK) == Done(done.stdout, done.stderr, done.returncode)
+    assert usual == Done(done.stdout, done.stderr, done.returncode)
 
 
 # Which model
