@@ -19,7 +19,7 @@ def open(
     min_p: float = 0.0,
     repeat_penalty: float = 1.0,
     seed: int | None = None,
-    stop: Sequence[str] = (),
+    stop: str | Sequence[str] = (),
     n_ctx: int | None = None,
     n_threads: int | None = None,
     n_gpu_layers: int | None = None,
@@ -34,8 +34,9 @@ def open(
     UsageError at once; what goes wrong while the model loads is raised by `reply` and is in `ask`'s Finished.
     """
     sampling = Sampling(temperature, top_p, top_k, min_p, repeat_penalty, seed)
-    launched = launch(model, Wishes(n_ctx, n_threads, n_gpu_layers), paths.find())
+    stops = (stop,) if isinstance(stop, str) else tuple(stop)
     options = Options(
-        sampling=sampling, max_tokens=max_tokens, think_budget=ThinkBudget(think_budget), think=think, stop=tuple(stop)
+        sampling=sampling, max_tokens=max_tokens, think_budget=ThinkBudget(think_budget), think=think, stop=stops
     )
+    launched = launch(model, Wishes(n_ctx, n_threads, n_gpu_layers), paths.find())
     return Chat(launched.engine, family=launched.shape.family, options=options)

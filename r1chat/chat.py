@@ -37,9 +37,9 @@ from r1chat.core.prompt import (
     render,
     starts_inside,
 )
-from r1chat.core.sampling import Sampling
+from r1chat.core.sampling import N_SEEDS, Sampling
 from r1chat.engine.base import DEFAULT_LIMIT, Control, Engine, Request, ThinkBudget, Turn
-from r1chat.errors import ContextError, EngineError, ExitCode, R1ChatError
+from r1chat.errors import ContextError, EngineError, ExitCode, FitError, R1ChatError, UsageError
 from r1chat.files import read_text
 
 File = str | Path | tuple[str, str]
@@ -55,6 +55,14 @@ class Options:
     think: bool = True
     stop: tuple[str, ...] = ()
     pace: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse bounds that mean nothing. Raises UsageError."""
+        if self.max_tokens is not None and self.max_tokens < 1:
+            raise UsageError(f"At most {self.max_tokens} tokens is no answer.", hint="Allow at least one.")
+        budget = self.think_budget
+        if (budget.n_tokens or 0) < 0 or (budget.seconds or 0) < 0:
+            raise UsageError("The budget for the thinking is negative.", hint="Use 0 to end it before it begins.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +121,10 @@ class Chat:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the engine back. Safe to call twice."""
         self._engine.close()
 
     def add_sink(self, sink: Sink) -> None:
@@ -160,7 +172,8 @@ class Chat:
         """Ask, and give the events as they happen. Files come before the text, in R1's own template.
 
         A path is read as text; a pair is a name and its content. Dropping the iterator cancels the turn, and what was
-        said until then is kept. Raises NotFoundError or UsageError for a file that can't be attached.
+        said until then is kept. Raises NotFoundError or UsageError for a file that can't be attached; the iterator
+        raises UsageError when it is begun while another turn runs.
         """
         attached = [file if isinstance(file, tuple) else read_text(Path(file)) for file in files]
         question = Message(Role.USER, attach(attached, text) if attached else text)
@@ -190,7 +203,7 @@ class Chat:
 
     def _request(self, segments: tuple[Segment, ...]) -> Request:
         options = self.options
-        self.seed = options.sampling.seed if options.sampling.seed is not None else secrets.randbits(32)
+        self.seed = options.sampling.seed if options.sampling.seed is not None else secrets.randbelow(N_SEEDS)
         return Request(
             segments=segments,
             starts_inside=starts_inside(segments),
@@ -217,6 +230,8 @@ class Chat:
         reasoning: list[str] = []
         answer: list[str] = []
         finished = Finished(Reason.CANCELLED)  # holds if the caller drops us before the end
+        if self._asking:
+            raise UsageError("Another question is being answered.", hint="Take its events to their end first.")
         self._asking = True
         try:
             yield self._tell(Started(len(self._exchanges) + 1, question))
@@ -276,5 +291,5 @@ def _lookalike(text: str) -> Iterator[Notice]:
 
 
 def _error(failure: Failure) -> R1ChatError:
-    kind = ContextError if failure.code == ExitCode.NO_ANSWER else EngineError
-    return kind(failure.message, hint=failure.hint)
+    kinds: dict[int, type[R1ChatError]] = {ExitCode.NO_ANSWER: ContextError, ExitCode.NO_FIT: FitError}
+    return kinds.get(failure.code, EngineError)(failure.message, hint=failure.hint)

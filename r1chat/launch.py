@@ -4,6 +4,7 @@ Reads and judges the header before anything native is started. Knows no terminal
 """
 
 import contextlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,14 +74,14 @@ def remember(model: str, paths: Paths) -> None:
         model = str(found.path.absolute())  # not resolved: in the Hub's cache a link has the name, its target has none
     with contextlib.suppress(OSError):
         paths.last_model.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        paths.last_model.write_text(model, "utf-8")
-        paths.last_model.chmod(0o600)
+        with os.fdopen(os.open(paths.last_model, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(os.fsencode(model))
 
 
 def last_used(paths: Paths) -> str | None:
     """Give the word for the model that was run last, if it still means one."""
     try:
-        model = paths.last_model.read_text("utf-8").strip()
+        model = os.fsdecode(paths.last_model.read_bytes()).strip()
         return model if model and resolve(model).path.is_file() else None
     except (OSError, ValueError, NotFoundError):
         return None

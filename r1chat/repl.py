@@ -59,12 +59,14 @@ class Repl:
         thinking: Thinking = Thinking.SHOW,
         math: bool = False,
         history: Path | None = None,
+        on_loaded: Callable[[], None] = lambda: None,
     ) -> None:
         self.chat = chat
         self.launched = launched
         self.live = Live(screen, thinking=thinking, session=True)
         self._screen = screen
         self._math = math
+        self._on_loaded = on_loaded
         self._turn: threading.Thread | None = None
         self.terminal = ReplTerminal(
             screen,
@@ -142,6 +144,7 @@ class Repl:
         """Say at once when the model can't be loaded, and let the bar know when it is there."""
         try:
             self.launched.engine.count(())
+            self._on_loaded()
         except R1ChatError as error:
             if not self.terminal.busy:  # else the turn that waits says it
                 self._complain(error)

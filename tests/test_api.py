@@ -160,7 +160,7 @@ def test_errors_are_raised_where_they_happen(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         r1chat.open("demo", n_ctx=1_000_000)
     with r1chat.open("demo", n_ctx=32) as chat:
-        with pytest.raises(ContextError, match="has room for 32") as caught:
+        with pytest.raises(ContextError, match="context of 32 has room for 28") as caught:
             chat.reply("1 + " * 100)
         assert (7, True) == (caught.value.exit_code, bool(caught.value.hint))
         assert () == chat.messages

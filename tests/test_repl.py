@@ -216,7 +216,7 @@ def test_the_last_model_is_taken(r1chat: Command, tmp_path: Path) -> None:
     copy = tmp_path / "copy.gguf"
     copy.symlink_to(ROOT / "r1chat" / "data" / "demo.gguf")
     with repl(r1chat, R1CHAT_MODEL=str(copy)) as console:
-        console.wait("· copy.gguf ·")
+        console.wait("copy.gguf · context 0 of 2,048")  # loaded: only a model that loads is remembered
     with repl(r1chat) as console:
         console.wait("· copy.gguf ·")
 

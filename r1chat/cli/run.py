@@ -68,29 +68,35 @@ def run(
     alone. Without any of them it opens a chat.
     """
     screen = Screen.detect(os.environ, sys.stdin, sys.stdout, sys.stderr)
-    if json and jsonl:
-        raise UsageError("--json and --jsonl exclude each other.", hint="Give one of them.")
-    if raw and (system or math or no_think or files):
-        raise UsageError("--raw takes the prompt as it is.", hint="Leave out --system, --math, --no-think and --file.")
-    job = Job(
-        model=model if model is not None else settings.load().model or last_used(paths.find()) or DEMO,
-        named=model is not None,
-        options=Options(
-            sampling=Sampling(temperature, top_p, top_k, min_p, repeat_penalty, seed),
-            max_tokens=max_tokens,
-            think_budget=opt.think_budget(think_budget, no_think=no_think),
-            think=not no_think,
-            stop=tuple(map(opt.text, stop or ())),
-            pace=pace,
-        ),
-        wishes=Wishes(n_ctx, n_threads, n_gpu_layers),
-        system=opt.text(system),
-        math=math,
-        raw=raw,
-        verbose=verbose,
-        thinking=thinking,
-        form="json" if json else "jsonl" if jsonl else "text",
-    )
+    word = model if model is not None else settings.load().model or last_used(paths.find()) or DEMO
+    form = "json" if json else "jsonl" if jsonl else "text"
+    try:
+        if json and jsonl:
+            raise UsageError("--json and --jsonl exclude each other.", hint="Give one of them.")
+        if raw and (system or math or no_think or files):
+            hint = "Leave out --system, --math, --no-think and --file."
+            raise UsageError("--raw takes the prompt as it is.", hint=hint)
+        job = Job(
+            model=word,
+            named=model is not None,
+            options=Options(
+                sampling=Sampling(temperature, top_p, top_k, min_p, repeat_penalty, seed),
+                max_tokens=max_tokens,
+                think_budget=opt.think_budget(think_budget, no_think=no_think),
+                think=not no_think,
+                stop=tuple(map(opt.text, stop or ())),
+                pace=pace,
+            ),
+            wishes=Wishes(n_ctx, n_threads, n_gpu_layers),
+            system=opt.text(system),
+            math=math,
+            raw=raw,
+            verbose=verbose,
+            thinking=thinking,
+            form=form,
+        )
+    except UsageError as error:
+        raise typer.Exit(_refuse(word, form, error)) from error
     if prompt is None and not files and screen.converses and not (json or jsonl or raw):
         raise typer.Exit(_converse(job, screen))
     raise typer.Exit(_ask_once(job, None if prompt is None else opt.text(prompt), files or [], screen))
@@ -136,13 +142,23 @@ def question(prompt: str | None, files: Sequence[Path], piped: str) -> tuple[str
     return text, attached
 
 
+def _refuse(model: str, form: str, error: UsageError) -> int:
+    """Tell of a command line that can't be followed, in the form that was asked for, and give the exit code."""
+    failure = Failure(error.exit_code, error.message, error.hint)
+    if form != "text":
+        sink = JsonSink(sys.stdout, lambda: {"model": model}) if form == "json" else JsonLinesSink(sys.stdout)
+        sink.fail(failure)
+        sink.close()
+    return _told(failure)
+
+
 def _ask_once(job: Job, prompt: str | None, files: Sequence[Path], screen: Screen) -> int:
     """Launch, ask, show, and give the exit code."""
     details: dict[str, Any] = {"model": job.model, "sampling": asdict(job.options.sampling)}
     sink = _sink(job, screen, details)
     launched: Launched | None = None
     exchange: Exchange | None = None
-    failure: Failure | None
+    failure: Failure | None = None
     try:
         resolve(job.model)  # a misspelled name is told before anything is read
         piped = read_input(sys.stdin) if STDIN in files or not screen.stdin_tty else ""
@@ -150,15 +166,27 @@ def _ask_once(job: Job, prompt: str | None, files: Sequence[Path], screen: Scree
         launched = launch(job.model, job.wishes, paths.find())
         details.update(model=launched.target.name, plan=asdict(launched.plan))
         exchange = _ask(job, launched, text, attached, sink, details)
-        remember(job.model, paths.find())
         failure = failure_of(exchange)
     except R1ChatError as error:
         failure = Failure(error.exit_code, error.message, error.hint)
-    if failure and isinstance(sink, JsonSink | JsonLinesSink):
-        sink.fail(failure)
-    sink.close()
+    finally:  # also what should not happen leaves what there is
+        _fail(sink, failure)
+        sink.close()
+    if failure is None:
+        remember(job.model, paths.find())
     if job.verbose and launched:
         _tell_verbose(launched, exchange)
+    return _told(failure)
+
+
+def _fail(sink: Sink, failure: Failure | None) -> None:
+    """Let the forms that can say so hold the failure."""
+    if failure and isinstance(sink, JsonSink | JsonLinesSink):
+        sink.fail(failure)
+
+
+def _told(failure: Failure | None) -> int:
+    """Say on stderr what went wrong, unless the user did it, and give the exit code."""
     if failure and failure.code != ExitCode.INTERRUPTED:
         _tell(f"r1chat: {failure.message}", *([f"  {failure.hint}"] if failure.hint else []))
     return failure.code if failure else ExitCode.OK
@@ -224,7 +252,6 @@ def _converse(job: Job, screen: Screen) -> int:
     from r1chat.repl import Repl, greeting
 
     launched = launch(job.model, job.wishes, paths.find())
-    remember(job.model, paths.find())
     chat = Chat(launched.engine, family=launched.shape.family, options=job.options, system=job.system)
     with chat:
         repl = Repl(
@@ -234,6 +261,7 @@ def _converse(job: Job, screen: Screen) -> int:
             thinking=job.thinking or Thinking.SHOW,
             math=job.math,
             history=paths.find().history,
+            on_loaded=lambda: remember(job.model, paths.find()),
         )
         repl.run(*greeting(launched, named=job.named))
     return ExitCode.OK

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from r1chat.errors import UsageError
 
+N_SEEDS = 2**32 - 1  # the number above them means "draw one" to llama.cpp (llama.h, LLAMA_DEFAULT_SEED)
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
@@ -30,8 +32,9 @@ class Sampling:
         _between("repeat-penalty", self.repeat_penalty, 0.01, 10.0)
         if self.top_k < 0:
             raise UsageError(f"top-k is {self.top_k}, but can't be negative.", hint="Use 0 to switch it off.")
-        if self.seed is not None and not 0 <= self.seed < 2**32:
-            raise UsageError(f"The seed {self.seed} is out of range.", hint="Use a whole number from 0 to 4294967295.")
+        if self.seed is not None and not 0 <= self.seed < N_SEEDS:
+            hint = f"Use a whole number from 0 to {N_SEEDS - 1}."
+            raise UsageError(f"The seed {self.seed} is out of range.", hint=hint)
 
     @property
     def greedy(self) -> bool:

@@ -20,7 +20,7 @@ from r1chat.engine import wire
 from r1chat.engine.base import Cancel, EngineInfo, Request
 from r1chat.engine.llama import AbortFlag, Context, Log, Model, bindings, library_version, silence_crashes
 from r1chat.engine.session import Inbox, Session
-from r1chat.errors import R1ChatError
+from r1chat.errors import ExitCode, R1ChatError
 
 
 def main() -> None:
@@ -52,7 +52,7 @@ class Child:
         load = self._todo.get()
         try:
             session, info = self._load(load)
-        except R1ChatError as error:
+        except Exception as error:
             self._send(wire.Refused(_failure(error)))
             os._exit(1)  # not through the interpreter's end, which would wait for the thread that reads stdin
         self._send(wire.Loaded(info))
@@ -87,7 +87,10 @@ class Child:
         self._abort = AbortFlag(bindings())
         self._log = Log(bindings(), self._abort)
         model = Model(
-            load.path, n_gpu_layers=plan.n_gpu_layers, extra_buffers=load.extra_buffers, progress=self._progress
+            bytes.fromhex(load.path),
+            n_gpu_layers=plan.n_gpu_layers,
+            extra_buffers=load.extra_buffers,
+            progress=self._progress,
         )
         context = Context(
             model,
@@ -159,10 +162,10 @@ class Child:
 
 
 def _answer(session: Session, request: Request, inbox: Inbox) -> Iterator[Event]:
-    """The session's events, a failure of the library before the first token as Finished."""
+    """The session's events, with a failure before the first token as Finished."""
     try:
         yield from session.answer(request, inbox)
-    except R1ChatError as error:
+    except Exception as error:
         yield Finished(Reason.ERROR, failure=_failure(error))
 
 
@@ -174,8 +177,12 @@ def _count(session: Session, segments: Any) -> int:
         return -1
 
 
-def _failure(error: R1ChatError) -> Failure:
-    return Failure(error.exit_code, error.message, error.hint)
+def _failure(error: Exception) -> Failure:
+    """An error as a value. One that is not of our tree is a bug, which must not cost the user the loaded model."""
+    if isinstance(error, R1ChatError):
+        return Failure(error.exit_code, error.message, error.hint)
+    message = f"The engine failed in a way it should not: {type(error).__name__}: {error}"
+    return Failure(ExitCode.UNUSABLE, message, "This is a bug in r1chat: please report it.")
 
 
 if __name__ == "__main__":

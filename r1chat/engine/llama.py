@@ -15,9 +15,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from r1chat.core.prompt import cut_specials
+from r1chat.core.prompt import CORE_MARKERS, TOOL_MARKERS, cut_specials
 from r1chat.core.sampling import Sampling
-from r1chat.errors import EngineError
+from r1chat.errors import EngineError, FitError
 
 GGML_TYPES = {
     "f32": 0,
@@ -34,6 +34,7 @@ PENALTY_WINDOW = (
     64  # tokens the repeat penalty looks back at: llama.cpp's own default (common/common.h, penalty_last_n)
 )
 DEBUG, CONTINUATION = 1, 5  # ggml.h, ggml_log_level; a continuation belongs to the line before it
+WINDOW, OVERLAP = 1 << 14, 1 << 8  # characters
 SPECIAL_ATTRIBUTES = 1 << 3 | 1 << 4  # llama.h, llama_token_attr: CONTROL and USER_DEFINED
 
 
@@ -101,7 +102,7 @@ class Model:
 
     def __init__(
         self,
-        path: str,
+        path: str | bytes,
         *,
         n_gpu_layers: int,
         extra_buffers: bool,
@@ -124,7 +125,7 @@ class Model:
         params.progress_callback = callback
         self.pointer = self.lib.llama_model_load_from_file(os.fsencode(path), params)
         if not self.pointer:
-            raise EngineError("The engine could not load the model.", hint="The log's last lines say why.")
+            raise EngineError("The engine could not load the model.", hint="--verbose shows why.")
         self.vocabulary = Vocabulary(self.lib, self.lib.llama_model_get_vocab(self.pointer))
 
     def describe(self) -> str:
@@ -153,7 +154,8 @@ class Vocabulary:
         self._is_special: dict[int, bool] = {}
         self._is_end: dict[int, bool] = {}
         self._special_ids: dict[str, int | None] = {}
-        self._spellings: list[str] = []
+        self._longest = 0
+        self._spellings = [*CORE_MARKERS, *TOOL_MARKERS]  # and what else turns out to be special in this vocabulary
 
     def special(self, name: str) -> int | None:
         """Give the id of the special token spelled `name`, or None if the vocabulary has none."""
@@ -171,15 +173,30 @@ class Vocabulary:
         token of one character, which can't be cut; no vocabulary of the family has one.
         """
         text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        while True:
-            ids = [i for piece in cut_specials(text, self._spellings) for i in self._raw(piece.encode())]
-            found = {i for i in ids if self.is_special(i)}
-            if not found:
-                return ids
-            spellings = [self.piece(i).decode("utf-8", "replace") for i in found]
-            if any(len(s) < 2 or s in self._spellings for s in spellings):
-                raise EngineError("The model's vocabulary has a special token that can't be kept out of text.")
-            self._spellings += spellings
+        # The library's own search for such tokens takes the square of their number in one text: so a long text's are
+        # looked for in windows first, which overlap by more than any spelling is long.
+        for start in range(0, len(text) if len(text) > WINDOW else 0, WINDOW - OVERLAP):
+            self._learn(self._pieces_of(text[start : start + WINDOW]))
+        while self._learn(ids := self._pieces_of(text)):
+            pass
+        return ids
+
+    def _pieces_of(self, text: str) -> list[int]:
+        return [id for piece in cut_specials(text, self._spellings) for id in self._raw(piece.encode())]
+
+    def _learn(self, ids: Iterable[int]) -> bool:
+        """Add the spellings of special tokens among `ids` to those that are cut; tells whether there were any."""
+        spellings = [self.piece(id).decode("utf-8", "replace") for id in set(ids) if self.is_special(id)]
+        if any(len(spelling) < 2 or spelling in self._spellings for spelling in spellings):
+            raise EngineError("The model's vocabulary has a special token that can't be kept out of text.")
+        self._spellings += spellings
+        return bool(spellings)
+
+    def longest(self) -> int:
+        """Give the length in bytes of the longest token; looks at all of them, the first time."""
+        if not self._longest:
+            self._longest = max(len(self.piece(id)) for id in range(self.n_tokens))
+        return self._longest
 
     def _raw(self, text: bytes, *, parse_special: bool = False) -> list[int]:
         room = len(text) + 2
@@ -300,9 +317,9 @@ class Context:
         params.no_perf = True
         self.pointer = lib.llama_init_from_model(model.pointer, params)
         if not self.pointer:
-            raise EngineError(
-                f"The engine could not reserve a context of {n_ctx} tokens.",
-                hint="Ask for a smaller one with --ctx; the log's last lines say why it failed.",
+            raise FitError(
+                f"There is not enough memory for a context of {n_ctx:,} tokens.",
+                hint="Ask for a smaller one with --ctx; --verbose shows what the engine says.",
             )
         self._memory = lib.llama_get_memory(self.pointer)
         self._batch = (ctypes.c_int32 * n_batch)()

@@ -8,16 +8,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]  # where the package `r1chat` is
+PACKAGE = Path(__file__).resolve().parents[1]
+
+# The child must run the very code its parent runs, wherever that was imported from and whatever else the path holds
+# under the same name: so the package is loaded from its folder, and no folder is put on the import path.
+_START = """
+import sys, importlib.util
+spec = importlib.util.spec_from_file_location("r1chat", {init!r}, submodule_search_locations=[{folder!r}])
+sys.modules["r1chat"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(sys.modules["r1chat"])
+from {module} import main
+main()
+"""
 
 
 def command(module: str, *arguments: str) -> list[str]:
-    """Build the command that runs a module's `main` with our interpreter.
-
-    The current folder stays off the child's import path (-P); the package's own folder goes to its end, so that the
-    child finds the code its parent runs, installed or not.
-    """
-    code = f"import sys; sys.path.append({str(ROOT)!r}); from {module} import main; main()"
+    """Build the command that runs a module's `main` with our interpreter; -P keeps the current folder off its path."""
+    code = _START.format(init=str(PACKAGE / "__init__.py"), folder=str(PACKAGE), module=module)
     return [sys.executable, "-P", "-c", code, *arguments]
 
 
@@ -26,14 +33,13 @@ def environment() -> Mapping[str, str]:
     return {**os.environ, "GGML_NO_BACKTRACE": "1", "PYTHONUTF8": "1"}
 
 
-def spawn(module: str, *arguments: str) -> subprocess.Popen[bytes]:
-    """Start a child with three pipes, out of reach of the terminal's Ctrl-C. Raises OSError."""
+def spawn(module: str, *arguments: str, output: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
+    """Start a child with pipes, out of reach of the terminal's Ctrl-C. Raises OSError."""
     apart: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
         apart = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
-    pipe = subprocess.PIPE
     argv = command(module, *arguments)
-    return subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, env=environment(), **apart)
+    return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=output, stderr=output, env=environment(), **apart)
 
 
 def death(returncode: int) -> str:

@@ -6,6 +6,7 @@ CPU feature on. If that child dies, models are loaded without the repacked weigh
 verdict holds for one CPU and one build of the library; where no proof can be made, the safe way is taken.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -13,6 +14,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +46,10 @@ class SelfCheck:
 
     def verdict(self) -> Verdict:
         """Give the remembered verdict, or make it: takes well under a second, once per machine and build."""
-        key = machine_key()
+        try:
+            key = machine_key()
+        except OSError:  # the library is being replaced just now
+            return Verdict(False)
         known = self._read().get(key)
         if isinstance(known, bool):
             return Verdict(known)
@@ -61,10 +66,10 @@ class SelfCheck:
 
     def revoke(self) -> None:
         """Forget the verdict: something died that it said would live."""
-        key = machine_key()
-        verdicts = self._read()
-        if verdicts.pop(key, None) is not None:
-            self._save(verdicts)
+        with contextlib.suppress(OSError):
+            verdicts = self._read()
+            if verdicts.pop(machine_key(), None) is not None:
+                self._save(verdicts)
 
     def _read(self) -> dict[str, Any]:
         try:
@@ -80,14 +85,13 @@ class SelfCheck:
         """Replace the file in one step. A folder that can't be written only costs the proof again next time."""
         if self._file is None:
             return
-        try:
+        with contextlib.suppress(OSError):
             self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            fd, name = tempfile.mkstemp(dir=self._file.parent, prefix=".selfcheck-")
-            with os.fdopen(fd, "w", encoding="utf-8") as out:
-                json.dump(verdicts, out, indent=1)
-            Path(name).replace(self._file)
-        except OSError:
-            return
+            with tempfile.TemporaryDirectory(dir=self._file.parent, prefix=".selfcheck-") as folder:
+                new = Path(folder, "verdicts")
+                new.write_text(json.dumps(verdicts, indent=1), "utf-8")
+                new.chmod(0o600)
+                new.replace(self._file)
 
 
 def machine_key() -> str:
@@ -117,9 +121,9 @@ def processor() -> str:
 def decode_once(demo: Path) -> int | None:
     """Decode the demo model in a throw-away child. Its exit code; None when it can't be started or never ends."""
     try:
-        with process.spawn(__name__, str(demo)) as child:
+        with process.spawn(__name__, str(demo), output=subprocess.DEVNULL) as child:
             try:
-                child.communicate(timeout=TIMEOUT)
+                child.wait(TIMEOUT)
             except subprocess.TimeoutExpired:
                 child.kill()
                 return None
@@ -128,9 +132,16 @@ def decode_once(demo: Path) -> int | None:
         return None
 
 
+def _leave_with_parent() -> None:
+    """End this process when its stdin does: nobody waits for the proof any more."""
+    sys.stdin.buffer.read()
+    os._exit(1)
+
+
 def main() -> None:
     """Be the throw-away child: load the model with every CPU feature, compute a batch and a token, and end."""
     silence_crashes()
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
     model = Model(sys.argv[1], n_gpu_layers=0, extra_buffers=True)
     abort = AbortFlag(model.lib)
     context = Context(

@@ -35,6 +35,8 @@ from r1chat.engine.base import DEFAULT_LIMIT, AnswerNow, Cancel, Control, Reques
 from r1chat.engine.llama import PENALTY_WINDOW, Context, Model, Sampler
 from r1chat.errors import EngineError, ExitCode
 
+LONG_TEXT = 1 << 16  # characters; above it, whether a prompt can fit at all is asked before it is tokenised
+
 
 class Inbox:
     """Controls for the running request, put in by one thread and taken out by the token loop."""
@@ -69,6 +71,7 @@ class Session:
         self._n_ctx = n_ctx
         self._reserve = reserve
         self._n_batch = n_batch
+        self._closings: dict[bool, list[int]] = {}
 
     def ids(self, segments: Iterable[Segment]) -> list[int]:
         """Turn segments into token ids: one per Special, and never a special one out of a Text.
@@ -105,10 +108,19 @@ class Session:
         Raises EngineError when the library fails; the caller turns it into Finished(error).
         """
         clock = _Clock()
+        room = self._n_ctx - (len(self.closing()) if request.starts_inside else 0) - 1  # for a token of the answer
+        if (least := self._fewest_tokens(request.segments)) > room:
+            yield Finished(
+                Reason.ERROR, Usage(prompt_tokens=least), clock.timings(0), self._too_long(least, room, "at least ")
+            )
+            return
         ids = self.ids(request.segments)
         usage = Usage(prompt_tokens=len(ids))
-        if len(ids) >= self._n_ctx:
-            yield Finished(Reason.ERROR, usage, clock.timings(0), _too_long(len(ids), self._n_ctx))
+        if inbox.cancelled:
+            yield Finished(Reason.CANCELLED, usage, clock.timings(0))
+            return
+        if len(ids) > room:
+            yield Finished(Reason.ERROR, usage, clock.timings(0), self._too_long(len(ids), room))
             return
         usage = replace(usage, cached_tokens=self._shared_prefix(ids))
         for n_done in self._prefill(ids):
@@ -122,6 +134,25 @@ class Session:
             yield from _Generation(self, request, inbox, sampler, clock, usage).run()
         finally:
             sampler.close()
+
+    def closing(self, *, new_line: bool = True) -> list[int]:
+        """Ids that end the thinking the way R1 does: a line of its own, and an empty line after it."""
+        if new_line not in self._closings:
+            before = [Text("\n")] if new_line else []
+            self._closings[new_line] = self.ids([*before, Special(THINK_CLOSE), Text("\n\n")])
+        return self._closings[new_line]
+
+    def _fewest_tokens(self, segments: Iterable[Segment]) -> int:
+        """A lower bound that costs nothing, so that a text of many megabytes is refused before it is tokenised."""
+        n_bytes = sum(len(segment.text) for segment in segments if isinstance(segment, Text))
+        return n_bytes // self._model.vocabulary.longest() if n_bytes > LONG_TEXT else 0
+
+    def _too_long(self, n_tokens: int, room: int, bound: str = "") -> Failure:
+        return Failure(
+            ExitCode.NO_ANSWER,
+            f"The prompt has {bound}{n_tokens:,} tokens, but the context of {self._n_ctx:,} has room for {room:,}.",
+            "Shorten it, or give the model a larger context with --ctx.",
+        )
 
     def _shared_prefix(self, ids: Sequence[int]) -> int:
         """How many leading ids are in the cache already; one is always left to compute, for its logits."""
@@ -230,8 +261,10 @@ class _Generation:
             self._keep_pace()
             for token in forced:
                 self._sampler.accept(token)
-            if not self._context.decode(ids):
-                return Reason.CANCELLED
+            n_batch = self._session._n_batch
+            for start in range(0, len(ids), n_batch):
+                if not self._context.decode(ids[start : start + n_batch]):
+                    return Reason.CANCELLED
 
     # What may end or turn the answer, asked before every token.
 
@@ -259,20 +292,17 @@ class _Generation:
         """Ids to put in now, and what to say about it. Nothing while a character is only half written."""
         if not self._splitter.inside or self._decoder.getstate()[0]:
             return [], None
-        closing = self._closing()
+        empty = self._n_drawn == 0 and self._request.starts_inside  # R1's empty thinking: "<think>\n\n</think>\n\n"
+        closing = self._session.closing(new_line=empty or self._last_character != "\n")
         notice = self._must_close(len(closing))
+        room = min(self._room(), self._limit - self._n_drawn)
         if notice or self._close_wanted:
             self._close_wanted = False
-            return closing[: self._room()], notice
+            return closing[:room], notice
         if self._hints:
-            return self._session.ids([Text(self._hints.popleft())])[: self._room()], None
+            hint = self._session.ids([Text(self._hints.popleft())])
+            return hint[: max(0, room - self._session._reserve - len(closing))], None
         return [], None
-
-    def _closing(self) -> list[int]:
-        """Ids that end the thinking the way R1 does: a line of its own, and an empty line after it."""
-        empty = self._n_drawn == 0 and self._request.starts_inside  # R1's empty thinking: "<think>\n\n</think>\n\n"
-        newline = [] if self._last_character == "\n" and not empty else [Text("\n")]
-        return self._session.ids([*newline, Special(THINK_CLOSE), Text("\n\n")])
 
     def _must_close(self, n_closing: int) -> Notice | None:
         """Say why the thinking has to end now, if it has to."""
@@ -331,7 +361,7 @@ class _Generation:
         """Wait until the next token is due, but not past the arrival of a control."""
         if self._request.pace > 0:
             due = self._clock.prompt + self._n_drawn / self._request.pace
-            self._inbox.wait(max(0.0, due - time.perf_counter()))
+            self._inbox.wait(min(max(0.0, due - time.perf_counter()), threading.TIMEOUT_MAX))
 
     def _rest(self) -> Iterator[TextEvent]:
         """Give out what was held back: half a character, half a tag, half a stop string."""
@@ -340,11 +370,3 @@ class _Generation:
         yield from self._shown(events)
         if held := self._stops.finish():
             yield Answer(held, n_tokens=self._n_unseen)
-
-
-def _too_long(n_tokens: int, n_ctx: int) -> Failure:
-    return Failure(
-        ExitCode.NO_ANSWER,
-        f"The prompt has {n_tokens:,} tokens, but the context has room for {n_ctx:,}.",
-        "Shorten it, or give the model a larger context with --ctx.",
-    )

@@ -17,7 +17,7 @@ from r1chat.engine import base
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """To the child: load this file. The first message, and never sent twice."""
+    """To the child: load this file, its path in the file system's bytes as hex. The first message, sent once."""
 
     path: str
     plan: Plan

@@ -1,8 +1,9 @@
 """The engine's parent side: an Engine whose work is done in a child process, and which survives the child's death.
 
-Knows nothing about the native library, the screen or where models come from. Per child there are two threads: one
-starts it and reads its messages into the turns' queues, one drains its standard error into a ring buffer, so that the
-native library's last words survive a crash.
+Knows nothing about the native library, the screen or where models come from. Per child there is one thread for each of
+its pipes: one starts it and reads its messages into the turns' queues, one writes what is sent to it, so that a child
+that does not read blocks nobody, and one drains its standard error into a ring buffer, so that the native library's
+last words survive a crash.
 """
 
 import contextlib
@@ -16,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from r1chat.core.events import Event, Failure, Finished, Notice, Progress, Reason
+from r1chat.core.events import Answer, Event, Failure, Finished, Notice, Progress, Reason, Reasoning, Usage
 from r1chat.core.memory import Plan
 from r1chat.core.prompt import Segment
 from r1chat.engine import process, wire
@@ -27,6 +28,7 @@ from r1chat.errors import EngineError, ExitCode, R1ChatError, UsageError
 LOG_LINES = 400  # of the native library's output that are kept
 TOLD_LINES = 8  # of them that a failure carries
 GRACE = 1.0  # seconds a child has to end by itself after its stdin was closed
+HEED = 0.3  # seconds it has to heed a cancel after the user has asked a second time
 # A blocked wait can't be interrupted by Ctrl-C on Windows; everywhere else it can.
 POLL = 0.2 if os.name == "nt" else None
 
@@ -51,20 +53,26 @@ class WorkerEngine:
         self._child: _Child | None = None
         self._ids = itertools.count(1)
         self._last_log: tuple[str, ...] = ()
+        self._lock = threading.Lock()  # two threads that find the child dead must not start two new ones
 
     @property
     def info(self) -> EngineInfo | None:
         """What is loaded, or None until it is."""
-        return self._child.info if self._child and not self._child.over else None
+        child = self._child
+        return child.info if child and not child.gone else None
 
     def load(self, plan: Plan) -> None:
         """Start a child that loads the model, and return at once."""
         self.close()
-        self._plan = plan
-        self._child = _Child(self._path, plan, self._check)
+        with self._lock:
+            self._plan = plan
+            self._child = _Child(self._path, plan, self._check)
 
     def start(self, request: Request) -> "WorkerTurn":
-        """Begin to answer, with a new child where the last one is gone. Raises UsageError for several samples."""
+        """Begin to answer, with a new child where the last one is gone; a turn that still runs is cancelled.
+
+        Raises UsageError for several samples.
+        """
         if request.samples != 1:
             raise UsageError("Several samples in one request are not supported yet.", hint="Ask for one at a time.")
         child, death = self._living()
@@ -76,8 +84,8 @@ class WorkerEngine:
 
     def warm(self, request: Request) -> None:
         """Let the child compute the request's prompt while it is idle."""
-        if self._child and not self._child.over:
-            self._child.send(wire.Warm(request))
+        if (child := self._child) and not child.gone:
+            child.send(wire.Warm(request))
 
     def count(self, segments: Sequence[Segment]) -> int:
         """Count tokens, after the load and the running turn. Raises EngineError when there is no model to ask."""
@@ -86,24 +94,26 @@ class WorkerEngine:
 
     def log(self) -> tuple[str, ...]:
         """Give the native library's last lines, as it wrote them: they must be cleaned before they are shown."""
-        return self._child.log() if self._child else self._last_log
+        return child.log() if (child := self._child) else self._last_log
 
     def close(self) -> None:
         """End the child. Safe to call twice."""
-        if self._child:
-            self._child.close()
-            self._last_log = self._child.log()
-            self._child = None
+        with self._lock:
+            if self._child:
+                self._child.close()
+                self._last_log = self._child.log()
+                self._child = None
 
     def _living(self) -> tuple["_Child", str]:
         """The child to talk to, started anew where needed, and how the last one died."""
-        if self._plan is None:
-            raise EngineError("No model is loaded.")
-        death = ""
-        if self._child is None or self._child.gone:
-            death = self._child.death if self._child else ""
-            self._child = _Child(self._path, self._plan, self._check)
-        return self._child, death
+        with self._lock:
+            if self._plan is None:
+                raise EngineError("No model is loaded.")
+            death = ""
+            if self._child is None or self._child.gone:
+                death = self._child.death if self._child else ""
+                self._child = _Child(self._path, self._plan, self._check)
+            return self._child, death
 
 
 class WorkerTurn:
@@ -118,6 +128,7 @@ class WorkerTurn:
         self._child = child
         self._queue: queue.SimpleQueue[Event | Control] = queue.SimpleQueue()
         self._n_cancels = 0
+        self._usage = Usage()  # as far as the events told it, for an end that the child could not count
 
     def control(self, control: Control) -> None:
         """Interfere, from any thread or from a signal handler."""
@@ -137,7 +148,10 @@ class WorkerTurn:
                     if (event := self._forward(item)) is None:
                         continue
                     item = event
-                finished = isinstance(item, Finished)
+                self._count(item)
+                if isinstance(item, Finished):
+                    finished = True
+                    item = replace(item, usage=self._usage) if item.usage == Usage() else item
                 yield item
         finally:
             if not finished:
@@ -145,22 +159,37 @@ class WorkerTurn:
             self._child.forget(self.id)
 
     def _next(self) -> Event | Control:
+        """Wait for the next event or control. After a second cancel the child has a moment to heed the first."""
+        patience = HEED if self._n_cancels > 1 else POLL
         while True:
-            with contextlib.suppress(queue.Empty):
-                return self._queue.get(timeout=POLL)
+            try:
+                return self._queue.get(timeout=patience)
+            except queue.Empty:
+                if self._n_cancels > 1:
+                    self._child.kill()
+                    return Finished(Reason.CANCELLED)
 
     def _forward(self, control: Control) -> Event | None:
-        """Send a control on. A cancel before the model is there, and a second cancel, end the turn here and now."""
+        """Send a control on. A cancel before the model is there ends the turn at once, and so does a third one."""
         if isinstance(control, Cancel):
             self._n_cancels += 1
-            if self._n_cancels > 1:
+            if self._n_cancels > 2:
                 self._child.kill()
                 return Finished(Reason.CANCELLED)
-            if self._child.info is None:
-                self._child.send(wire.Interfere(self.id, control))
-                return Finished(Reason.CANCELLED)
+            if self._n_cancels == 2:
+                return None
         self._child.send(wire.Interfere(self.id, control))
-        return None
+        return Finished(Reason.CANCELLED) if isinstance(control, Cancel) and self._child.info is None else None
+
+    def _count(self, event: Event) -> None:
+        usage = self._usage
+        match event:
+            case Progress("prefill", _, n_prompt):
+                self._usage = replace(usage, prompt_tokens=n_prompt)
+            case Reasoning():
+                self._usage = replace(usage, reasoning_tokens=usage.reasoning_tokens + event.n_tokens)
+            case Answer():
+                self._usage = replace(usage, answer_tokens=usage.answer_tokens + event.n_tokens)
 
 
 class _Child:
@@ -170,11 +199,12 @@ class _Child:
         self._path = path
         self._plan = plan
         self._check = check
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # guards the turns and counts, never a read or a write
         self._process: subprocess.Popen[bytes] | None = None
-        self._backlog: list[bytes] = []
+        self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()  # None ends the child's stdin
         self._turns: dict[int, WorkerTurn] = {}
         self._counts: dict[int, queue.SimpleQueue[int | R1ChatError]] = {}
+        self._notices: list[Notice] = []  # for the next turn
         self._log: deque[bytes] = deque(maxlen=LOG_LINES)
         self._waited_for_load: set[int] = set()
         self._extra_buffers = False
@@ -199,10 +229,13 @@ class _Child:
             if self.over:
                 turn.put(self._ending())
                 return
+            for id in self._turns:  # nobody iterates them any more, or somebody wants two answers at once
+                self.send(wire.Interfere(id, Cancel()))
             self._turns[turn.id] = turn
             if self.info is None:
                 self._waited_for_load.add(turn.id)
                 turn.put(Progress("load", 0, 1000))
+            self._tell_notices(turn)
         self.send(wire.Start(turn.id, request))
 
     def count(self, id: int, segments: tuple[Segment, ...]) -> int:
@@ -223,13 +256,8 @@ class _Child:
                 return n
 
     def send(self, message: Any) -> None:
-        """Write a message, or keep it until the process is there. A process that is gone shows at the reader."""
-        line = wire.encode(message)
-        with self._lock:
-            if self._process is None:
-                self._backlog.append(line)
-                return
-            self._write(line)
+        """Leave a message for the child. One that is gone already shows at the reader."""
+        self._outbox.put(wire.encode(message))
 
     def forget(self, id: int) -> None:
         with self._lock:
@@ -240,74 +268,74 @@ class _Child:
 
     def kill(self) -> None:
         """End the process at once. Its turns end as they would at any death, this time because it was asked for."""
-        with self._lock:
-            self._closing = True
-            process = self._process
-        if process:
-            process.kill()
+        self._closing = True
+        if self._process:
+            self._process.kill()
 
     def close(self) -> None:
         """Let the process end: its stdin ends, and it has a moment."""
-        with self._lock:
-            self._closing = True
-            process = self._process
-        if process is None:
-            return
-        _close_input(process)
-        try:
-            process.wait(GRACE)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        self._closing = True
+        self._outbox.put(None)
         self._reader.join(GRACE)
+        if self._reader.is_alive():
+            self.kill()
+            self._reader.join(GRACE)
 
     # Called by the reader thread.
 
     def _run(self) -> None:
-        """Check the library, start the process, hand out its messages, and say how it ended."""
-        verdict = self._check.verdict()
-        self._extra_buffers = verdict.extra_buffers
+        """Check the library, start the process, hand out its messages, and say how it ended, whatever happens."""
         returncode: int | None = None
         try:
-            child = self._spawn(verdict)
-        except OSError as error:
-            self._failure = Failure(ExitCode.UNUSABLE, f"The engine's process can't be started: {error.strerror}.")
-        else:
+            returncode = self._talk()
+        except Exception as error:
+            self._failure = Failure(ExitCode.UNUSABLE, f"The engine's process can't be used: {error}.", "Ask again.")
+        finally:
+            self._end(returncode)
+
+    def _talk(self) -> int:
+        """Run one process from its start to its end; gives its exit code."""
+        verdict = self._check.verdict()
+        self._extra_buffers = verdict.extra_buffers
+        if verdict.notice:
+            with self._lock:
+                self._notices.append(Notice("self-check", verdict.notice))
+                for turn in self._turns.values():
+                    self._tell_notices(turn)
+        with process.spawn("r1chat.engine.child") as child:
+            self._process = child
+            threading.Thread(target=self._write, args=(child,), daemon=True, name="engine-writer").start()
             drain = threading.Thread(target=self._drain, args=(child,), daemon=True, name="engine-log")
             drain.start()
-            assert child.stdout is not None
-            with child.stdout:
-                for line in child.stdout:
-                    self._receive(wire.decode(line))
-            returncode = child.wait()
-            with self._lock:
-                _close_input(child)
-            drain.join(GRACE)
-        self._end(returncode)
-
-    def _spawn(self, verdict: Verdict) -> subprocess.Popen[bytes]:
-        with self._lock:
-            if verdict.notice:
-                for turn in self._turns.values():
-                    turn.put(Notice("self-check", verdict.notice))
-            self._process = child = process.spawn("r1chat.engine.child")
-            self._write(wire.encode(wire.Load(self._path, self._plan, verdict.extra_buffers)))
-            for line in self._backlog:
-                self._write(line)
-            self._backlog.clear()
             if self._closing:
                 child.kill()
-        return child
+            try:
+                assert child.stdout is not None
+                for line in child.stdout:
+                    self._receive(wire.decode(line))
+            except (ValueError, KeyError, TypeError):  # it died in the middle of a line
+                child.kill()
+            self._outbox.put(None)
+            returncode = child.wait()
+            drain.join(GRACE)  # its last words
+            return returncode
 
-    def _write(self, line: bytes) -> None:
-        assert self._process is not None
-        assert self._process.stdin is not None
+    def _write(self, child: subprocess.Popen[bytes]) -> None:
+        """Write to the child: first what to load, then what is sent, until a None."""
+        assert child.stdin is not None
+        load = wire.Load(os.fsencode(self._path).hex(), self._plan, self._extra_buffers)
         with contextlib.suppress(OSError, ValueError):
-            self._process.stdin.write(line)
-            self._process.stdin.flush()
+            line: bytes | None = wire.encode(load)
+            while line is not None:
+                child.stdin.write(line)
+                child.stdin.flush()
+                line = self._outbox.get()
+        with contextlib.suppress(OSError, ValueError):
+            child.stdin.close()
 
     def _drain(self, child: subprocess.Popen[bytes]) -> None:
         assert child.stderr is not None
-        with child.stderr:
+        with contextlib.suppress(OSError, ValueError):
             for line in child.stderr:
                 self._log.append(line.rstrip(b"\r\n"))
 
@@ -327,6 +355,12 @@ class _Child:
                     answer = self._counts.pop(id)
                 answer.put(n_tokens)
 
+    def _tell_notices(self, turn: WorkerTurn) -> None:
+        """Give a turn what the user should know of this child; once, so to the first that comes."""
+        for notice in self._notices:
+            turn.put(notice)
+        self._notices.clear()
+
     def _hand_out(self, id: int, event: Event) -> None:
         with self._lock:
             turn = self._turns.get(id)
@@ -337,13 +371,15 @@ class _Child:
             self._waited_for_load.discard(id)
         if turn:
             turn.put(event)
+        if isinstance(event, Finished):
+            self.forget(id)
 
     def _end(self, returncode: int | None) -> None:
         """The process is gone: every turn that waits for it ends, and the next request starts a new one."""
+        fault = False
         if returncode is not None and self._failure is None and not self._closing:
             self.death = process.death(returncode)
-            if self._extra_buffers and not self._decoded and process.is_hardware_fault(returncode):
-                self._check.revoke()
+            fault = self._extra_buffers and not self._decoded and process.is_hardware_fault(returncode)
         with self._lock:
             self.over = True
             turns, self._turns = tuple(self._turns.values()), {}
@@ -352,6 +388,8 @@ class _Child:
             turn.put(self._ending())
         for answer in counts:
             answer.put(self._error())
+        if fault:
+            self._check.revoke()
 
     def _ending(self) -> Finished:
         if self._failure:
@@ -371,10 +409,3 @@ class _Child:
 
     def _last_words(self) -> tuple[str, ...]:
         return self.log()[-TOLD_LINES:]
-
-
-def _close_input(child: subprocess.Popen[bytes]) -> None:
-    """End a child's stdin; what could not be written any more is nobody's loss."""
-    assert child.stdin is not None
-    with contextlib.suppress(OSError, ValueError):
-        child.stdin.close()

@@ -36,7 +36,7 @@ def run(options: Namespace) -> None:
             for phase in (Phase("prefill", is_prefill, long_prompt), Phase("generation", is_text, long_answer)):
                 span = seconds_of(found, phase)
                 times = Samples(tuple(cancelled(found, phase, span, n) for n in range(options.rounds)))
-                longest = f"{max(times.values) * 1e3:.1f}"
+                longest = f"{times.most * 1e3:.1f}"
                 rows.append((found.target.name, phase.name, times.show(1, 1e3), longest, "≤ 150"))
     headings = ("model", "during", "median (range)", "longest", "target")
     table(f"From the cancel to Finished, {options.rounds} times each, in milliseconds", headings, rows)

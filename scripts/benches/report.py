@@ -16,6 +16,11 @@ class Samples:
         """Give the middle value."""
         return median(self.values)
 
+    @property
+    def most(self) -> float:
+        """Give the largest value."""
+        return max(self.values)
+
     def show(self, digits: int, scale: float = 1.0) -> str:
         """Write the median and, in brackets, the range."""
         low, middle, high = (value * scale for value in (min(self.values), self.median, max(self.values)))

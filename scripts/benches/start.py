@@ -12,7 +12,7 @@ N_TOKENS = 32
 def run(options: Namespace) -> None:
     """Measure and print."""
     repack = engine.verdict().extra_buffers
-    with engine.launched(str(options.model), Wishes(n_ctx=DEFAULT_CTX)) as found:
+    with engine.launched(str(options.model), Wishes(n_ctx=DEFAULT_CTX, n_threads=options.threads)) as found:
         plan = found.plan
     ours = one_shot(options, plan)
     theirs = completion(options, plan, repack=repack)

@@ -166,7 +166,7 @@ def test_the_scripted_engine_stops_when_told() -> None:
 
 def test_the_library_has_every_symbol_we_use() -> None:
     """Every name of llama_cpp that the hazardous module uses exists in the installed version, under its own name."""
-    source = Path(process.ROOT, "r1chat/engine/llama.py").read_text("utf-8")
+    source = Path(process.PACKAGE, "engine/llama.py").read_text("utf-8")
     used = set(re.findall(r"lib\.((?:llama|ggml)_\w+)", source))
     library = bindings()
     assert set() == {name for name in used if not hasattr(library, name)}

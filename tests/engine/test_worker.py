@@ -13,7 +13,7 @@ import pytest
 from r1chat.core.events import Answer, Event, Finished, Notice, Progress, Reason, Reasoning, Started
 from r1chat.core.memory import Plan
 from r1chat.core.messages import Message, Role
-from r1chat.core.prompt import render, starts_inside
+from r1chat.core.prompt import Text, render, starts_inside
 from r1chat.core.sampling import Sampling
 from r1chat.engine.base import AnswerNow, Cancel, Request, Steer, ThinkBudget
 from r1chat.engine.selfcheck import SelfCheck, Verdict
@@ -204,7 +204,7 @@ def test_a_full_context_says_so(check: SelfCheck) -> None:
     """An answer that meets the end of the window ends with `context`."""
     engine = WorkerEngine(str(demo_path()), check)
     engine.load(Plan(n_ctx=32, n_threads=1))
-    events = drained(engine.start(request("1+1 " * 6)))
+    events = drained(engine.start(request("1+1 " * 4)))
     engine.close()
     end = finished(events)
     assert Reason.CONTEXT == end.reason
@@ -427,3 +427,122 @@ def test_an_engine_without_a_plan_says_so(check: SelfCheck) -> None:
     """Asking before `load` is an error, not a hang."""
     with pytest.raises(EngineError):
         WorkerEngine(str(demo_path()), check).start(request())
+
+
+def test_a_child_that_does_not_read_blocks_nobody(engine: WorkerEngine) -> None:
+    """A prompt larger than the pipe to a stopped child delays neither the caller nor the close."""
+    drained(engine.start(request(max_tokens=1)))
+    process = child_of(engine)
+    process.suspend()
+    turn = engine.start(request("word " * 400_000))
+    turn.control(Cancel())
+    turn.control(Cancel())
+    assert Reason.CANCELLED is finished(drained(turn)).reason
+    engine.close()
+    assert not process.is_running()
+
+
+def test_a_new_request_ends_one_that_nobody_listens_to(engine: WorkerEngine) -> None:
+    """A turn that was started and dropped without being iterated does not hold the next one up."""
+    engine.start(request(pace=0.2))
+    assert Reason.STOP is finished(drained(engine.start(request()))).reason
+
+
+def test_threads_that_find_the_child_dead_start_one_new_one(engine: WorkerEngine) -> None:
+    """Callers in parallel share the new child, and nothing is left after the close."""
+    drained(engine.start(request(max_tokens=1)))
+    child_of(engine).kill()
+    wait_for_death(engine)
+    threads = [threading.Thread(target=engine.count, args=((),)) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(DEADLINE)
+    mine = [p for p in psutil.Process().children() if "engine.child" in " ".join(p.cmdline())]
+    assert [child_of(engine).pid] == [process.pid for process in mine]
+
+
+def test_a_death_tells_the_tokens_that_were_seen(engine: WorkerEngine) -> None:
+    """What the child can no longer count, the parent has counted."""
+    turn = engine.start(request(pace=50.0))
+    seen: list[Event] = []
+
+    def kill(event: Event) -> None:
+        seen.append(event)
+        if isinstance(event, Reasoning) and sum(isinstance(e, Reasoning) for e in seen) == 5:
+            child_of(engine).kill()
+
+    end = finished(drained(turn, kill))
+    assert Reason.DIED is end.reason
+    assert end.usage.reasoning_tokens == sum(e.n_tokens for e in seen if isinstance(e, Reasoning))
+    assert end.usage.prompt_tokens == engine.count(request().segments)
+
+
+class Broken(Trust):
+    """A check that fails itself."""
+
+    def verdict(self) -> Verdict:
+        """Fail."""
+        raise ValueError("broken")
+
+
+def test_a_broken_check_is_an_error_and_not_a_hang() -> None:
+    """Whatever fails before the child is there, the turn ends and says so."""
+    engine = WorkerEngine(str(demo_path()), Broken())
+    engine.load(Plan(n_ctx=256, n_threads=1))
+    end = finished(drained(engine.start(request())))
+    engine.close()
+    assert Reason.ERROR is end.reason
+    assert end.failure is not None
+    assert "broken" in end.failure.message
+
+
+def test_a_notice_waits_for_the_first_turn() -> None:
+    """What the self-check has to say is not lost when the engine was there before the first question."""
+    engine = WorkerEngine(str(demo_path()), Trust())
+    engine.load(Plan(n_ctx=256, n_threads=1))
+    engine.count(())
+    codes = [
+        [event.code for event in drained(engine.start(request(max_tokens=1))) if isinstance(event, Notice)]
+        for _ in range(2)
+    ]
+    engine.close()
+    assert [["self-check"], []] == codes
+
+
+@pytest.mark.parametrize("options", [{"max_tokens": 2, "think_budget": ThinkBudget(n_tokens=0)}, {"pace": 1e-12}])
+def test_odd_options_cost_nobody_the_engine(engine: WorkerEngine, options: dict[str, object]) -> None:
+    """Forced tokens count against the bound on tokens; a pace of years is a pace, and can be cancelled."""
+    turn = engine.start(request(**options))
+    events = drained(turn, lambda event: turn.control(Cancel()) if isinstance(event, Reasoning) else None)
+    usage = finished(events).usage
+    assert finished(events).reason in (Reason.LENGTH, Reason.CANCELLED)
+    assert usage.reasoning_tokens + usage.answer_tokens <= 2
+
+
+def test_a_long_hint_leaves_room_for_the_answer(engine: WorkerEngine) -> None:
+    """A hint of any length is put in as far as the answer's reserve allows."""
+    turn = engine.start(request(pace=200.0))
+    sent = []
+
+    def steer(event: Event) -> None:
+        if isinstance(event, Reasoning) and not sent:
+            sent.append(1)
+            turn.control(Steer("1 + 1 = 2. " * 500))
+
+    events = drained(turn, steer)
+    usage = finished(events).usage
+    assert usage.prompt_tokens + usage.reasoning_tokens <= 1024 - 256
+    assert usage.answer_tokens > 0
+
+
+def test_a_text_of_megabytes_is_refused_at_once(engine: WorkerEngine) -> None:
+    """What can't fit at all is refused before it is tokenised, with a bound on its tokens."""
+    end = finished(drained(engine.start(request("<think></think>" * 60_000))))
+    assert end.failure is not None
+    assert "at least" in end.failure.message
+
+
+def test_a_text_full_of_special_spellings_is_tokenised(engine: WorkerEngine) -> None:
+    """Thousands of spelled special tokens are ordinary text, each of them."""
+    assert engine.count([Text("<think></think>" * 2000)]) > 4000
