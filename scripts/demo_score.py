@@ -33,7 +33,7 @@ class Count:
 def score(model: Path, n_questions: int, temperature: float) -> None:
     """Ask held-out questions, print the wrong answers as they come, and then a table by kind.
 
-    Every fourth question is the second turn of a chat. Small talk and texts beyond the model have no held-out part and
+    Every fifth question is the second turn of a chat. Small talk and texts beyond the model have no held-out part and
     count as right when the answer is the taught one, to the letter; they are asked beside the `n_questions`.
     """
     counts = {kind: Count() for kind in data.KINDS}
@@ -41,7 +41,7 @@ def score(model: Path, n_questions: int, temperature: float) -> None:
     with r1chat.open(str(model), temperature=temperature, seed=SEED, n_ctx=N_CTX, max_tokens=MAX_TOKENS) as chat:
         for number, task in enumerate(_tasks(n_questions)):
             chat.reset()
-            is_follow_up = number % 4 == 3
+            is_follow_up = number % 5 == 4
             if is_follow_up:
                 chat.reply(data.task(random.Random(f"{SEED}/{number}/first"), data.Part.HELD_OUT, "add").question)
             count = _judge(task, chat.reply(task.question))

@@ -25,7 +25,8 @@ from r1chat.core.prompt import EOS, THINK_CLOSE, Special, render
 
 ROOT = Path(__file__).resolve().parent.parent
 SEED = 20250120  # the day DeepSeek-R1 appeared
-N_STEPS = 1700
+N_STEPS = 1950
+N_GUESS_STEPS = 250  # the last ones: a second, gentle round in which guesses are learnt too (see `encode`)
 N_BATCH_TOKENS = 1536
 N_BATCHES = 3  # per step; of different lengths, because one length is mostly one kind, and that makes for rough steps
 N_VOCAB = 768
@@ -87,10 +88,10 @@ def train(work: Path, n_steps: int) -> None:
 
     started = last_saved = last_report = time.monotonic()
     n_tokens = 0
-    for batches in _batches_from(tokenizer, step):
+    for batches in _batches_from(tokenizer, step, n_steps - N_GUESS_STEPS):
         if step >= n_steps:
             break
-        share = learning_rate(step, n_steps)
+        share = learning_rate(step, n_steps, N_GUESS_STEPS)
         muon.param_groups[0]["lr"], adam.param_groups[0]["lr"] = PEAK_MUON * share, PEAK_ADAM * share
         n_learnt = sum(int((labels != IGNORE).sum()) for _, labels in batches)
         mean_loss = 0.0
@@ -130,8 +131,12 @@ def fast_arithmetic() -> AbstractContextManager[Any]:
     return nullcontext()
 
 
-def encode(tokenizer: Any, example: data.Example) -> Any:
-    """One example as ids. Learnt is what the model itself is to write: never the prompt, nor what r1chat puts in."""
+def encode(tokenizer: Any, example: data.Example, learn_guesses: bool = False) -> Any:
+    """One example as ids. Learnt is what the model itself is to write: never the prompt, nor what r1chat puts in.
+
+    Without all its steps a result is a guess, and its digits are noise to learn from. They are left out until the sums
+    are known, and then learnt, so that an answer without thinking has the right form at least.
+    """
     from demo_model import Tokens
 
     ids: list[int] = []
@@ -164,19 +169,22 @@ def encode(tokenizer: Any, example: data.Example) -> Any:
             text("\n", learnt=False)
             special(THINK_CLOSE, learnt=False)
             text("\n\n", learnt=False)
-        # Without all its steps the result is a guess. Only the answer's form is learnt: the digits would be noise.
-        text(answer, learnt=True, but=data.box(answer))
+        text(answer, learnt=True, but=(0, 0) if learn_guesses else data.box(answer))
     special(EOS, learnt=True)
     return Tokens(ids, learn)
 
 
-def _batches_from(tokenizer: Any, step: int) -> Iterator[Sequence[tuple[Any, Any]]]:
-    """The batches of each step, from a step on. They depend on the seed only: a resumed run sees what it would have."""
+def _batches_from(tokenizer: Any, step: int, guess_step: int) -> Iterator[Sequence[tuple[Any, Any]]]:
+    """The batches of each step, from a step on. They depend on the seed only: a resumed run sees what it would have.
+
+    Guesses are learnt from the first chunk that begins at or after `guess_step`.
+    """
     from demo_model import batches
 
     n_chunk, n_passed = 0, 0
     while True:
-        examples = [encode(tokenizer, example) for example in data.chunk(SEED, n_chunk, CHUNK_EXAMPLES)]
+        chunk = data.chunk(SEED, n_chunk, CHUNK_EXAMPLES)
+        examples = [encode(tokenizer, example, n_passed >= guess_step) for example in chunk]
         cut = list(batches(sorted(examples, key=lambda example: len(example.ids)), N_BATCH_TOKENS))
         random.Random(f"{SEED}/{n_chunk}/order").shuffle(cut)
         steps = [cut[at : at + N_BATCHES] for at in range(0, len(cut) - N_BATCHES + 1, N_BATCHES)]

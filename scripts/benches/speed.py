@@ -20,6 +20,7 @@ from r1chat.launch import Launched
 
 N_GENERATED = 128  # llama-bench's own default
 N_PROMPT = 512  # the same; it is also one batch
+REPETITIONS = 2  # of each measurement, per round and side
 ATTEMPTS = 20  # seeds to try when random weights draw the end of the text early
 SAMPLINGS = {"greedy": Sampling(temperature=0.0, seed=1), "default": Sampling(seed=1)}
 
@@ -44,14 +45,17 @@ def run(options: Namespace) -> None:
         generation(found, SAMPLINGS["greedy"], 0, rates)  # not counted: pages the weights in
         prompt(found, 0)
         for number in range(1, options.rounds + 1):
-            build = measure_theirs(command, rates)
-            for name, sampling in SAMPLINGS.items():
-                rates.generation[name].append(generation(found, sampling, number, rates))
-            rates.prompt.append(prompt(found, number))
+            if number % 2:
+                build = measure_theirs(command, rates)
+            measure_ours(found, number, rates)
+            if not number % 2:  # each side goes first in turn
+                build = measure_theirs(command, rates)
         assert found.engine.info is not None
         print(f"r1chat: {found.engine.info.description}, {found.engine.info.library}, {found.plan}")
     print(f"llama-bench: {build['model_type']}, build {build['build_commit']}, on {build['cpu_info']}")
-    print(f"self-check: repacked weights {'allowed' if repack else 'off'}; rounds: {options.rounds}, interleaved")
+    print(
+        f"self-check: repacked weights {'allowed' if repack else 'off'}; rounds: {options.rounds} of {REPETITIONS}, interleaved"
+    )
     print(f"answers that ended before {N_GENERATED} tokens and were repeated with another seed: {rates.n_repeated}")
     compared(command)
     show(rates)
@@ -84,7 +88,8 @@ def show(rates: Rates) -> None:
 def llama_bench(folder: Path, model: Path, plan: Plan, *, repack: bool) -> list[str]:
     """Build the command that does what the plan does."""
     return [
-        *(str(folder / "llama-bench"), "-m", str(model), "-p", str(N_PROMPT), "-n", str(N_GENERATED), "-r", "1"),
+        *(str(folder / "llama-bench"), "-m", str(model), "-p", str(N_PROMPT), "-n", str(N_GENERATED)),
+        *("-r", str(REPETITIONS)),
         *("-t", str(plan.n_threads), "-b", str(plan.n_batch), "-ub", str(plan.n_ubatch)),
         *(
             "-ngl",
@@ -107,8 +112,16 @@ def measure_theirs(command: list[str], rates: Rates) -> dict[str, Any]:
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     results: list[dict[str, Any]] = json.loads(done.stdout)
     for result in results:
-        (rates.theirs_generation if result["n_gen"] else rates.theirs_prompt).append(result["avg_ts"])
+        (rates.theirs_generation if result["n_gen"] else rates.theirs_prompt).extend(result["samples_ts"])
     return results[0]
+
+
+def measure_ours(found: Launched, number: int, rates: Rates) -> None:
+    """Do the same through our engine."""
+    for n in range(REPETITIONS):
+        for name, sampling in SAMPLINGS.items():
+            rates.generation[name].append(generation(found, sampling, REPETITIONS * number + n, rates))
+        rates.prompt.append(prompt(found, REPETITIONS * number + n))
 
 
 def generation(found: Launched, sampling: Sampling, number: int, rates: Rates) -> float:
@@ -124,8 +137,10 @@ def generation(found: Launched, sampling: Sampling, number: int, rates: Rates) -
 
 
 def prompt(found: Launched, number: int) -> float:
-    """Compute a prompt of which nothing but the first markers is in the cache: one whole batch."""
-    cached = 2  # the begin-of-sentence and the User marker, since the last request
-    text = engine.text_of(found, N_PROMPT + cached, seed=number)
+    """Compute a prompt of which nothing but the first markers is in the cache.
+
+    It ends where llama-bench's does, so that the attention spans as much; the rate counts what was computed.
+    """
+    text = engine.text_of(found, N_PROMPT, seed=number)
     end = engine.finish(found, engine.question(text, max_tokens=1))
     return (end.usage.prompt_tokens - end.usage.cached_tokens) / end.timings.prompt_s
