@@ -53,9 +53,8 @@ def run(options: Namespace) -> None:
         assert found.engine.info is not None
         print(f"r1chat: {found.engine.info.description}, {found.engine.info.library}, {found.plan}")
     print(f"llama-bench: {build['model_type']}, build {build['build_commit']}, on {build['cpu_info']}")
-    print(
-        f"self-check: repacked weights {'allowed' if repack else 'off'}; rounds: {options.rounds} of {REPETITIONS}, interleaved"
-    )
+    allowed = "allowed" if repack else "off"
+    print(f"self-check: repacked weights {allowed}; rounds: {options.rounds} of {REPETITIONS}, interleaved")
     print(f"answers that ended before {N_GENERATED} tokens and were repeated with another seed: {rates.n_repeated}")
     compared(command)
     show(rates)
