@@ -55,7 +55,10 @@ def main(argv: Sequence[str]) -> int:
         code = app(list(argv), prog_name="r1chat", standalone_mode=False)
         return code if isinstance(code, int) else ExitCode.OK
     except typer.TyperException as error:
-        wrong = UsageError(_sentence(error.format_message()), hint=f"What can be asked for: {_command(argv)} --help")
+        hint = f"What can be asked for: {_command(argv)} --help"
+        if any(word.startswith("-") and " " in word and "=" not in word for word in argv):
+            hint = "A question that begins with a dash goes behind two: r1chat run MODEL -- '-5 + 3'"
+        wrong = UsageError(_sentence(error.format_message()), hint=hint)
         report(wrong)
         return wrong.exit_code
     except (BrokenPipeError, SystemExit):  # typer turns every broken pipe into SystemExit(1)

@@ -150,13 +150,15 @@ def _distinct(header: Header, tokens: Strings) -> set[bytes]:
     """The tokens as a set. llama.cpp asserts that no two are equal (up to a NUL), and throws on invalid UTF-8."""
     if len(tokens) > MAX_VOCABULARY:
         raise _broken(header, f"its vocabulary has {len(tokens):,} tokens, more than {MAX_VOCABULARY:,}")
-    texts = set()
-    for number, text in enumerate(tokens.raw()):
-        if b"\0" in text:
-            raise _broken(header, "a token of its vocabulary contains a NUL")
-        if not text.isascii() and not _is_utf8(text):
-            raise _broken(header, "a token of its vocabulary is not valid UTF-8")
-        texts.add(text or f"[EMPTY_{number}]".encode())  # llama.cpp names empty tokens so
+    # All at once, because a loop over 152k tokens takes a tenth of a second that the prompt would wait for. Between
+    # ASCII separators, the whole is valid UTF-8 if and only if every part is.
+    items = [text or f"[EMPTY_{number}]".encode() for number, text in enumerate(tokens.raw())]  # llama.cpp's own name
+    joined = b"\n".join(items)
+    if b"\0" in joined:
+        raise _broken(header, "a token of its vocabulary contains a NUL")
+    if not _is_utf8(joined):
+        raise _broken(header, "a token of its vocabulary is not valid UTF-8")
+    texts = set(items)
     if len(texts) != len(tokens):
         raise _broken(header, "its vocabulary has the same token twice")
     return texts
