@@ -6,6 +6,7 @@ each test's home.
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -20,6 +21,11 @@ from r1chat.core.memory import Plan
 from r1chat.engine.selfcheck import SelfCheck
 from r1chat.engine.worker import WorkerEngine
 from r1chat.models.library import demo_path
+
+# A test run in the background of a script inherits ignored signals, and so would every process under test.
+for number in (signal.SIGINT, *((signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ())):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 ROOT = Path(__file__).resolve().parents[1]
 

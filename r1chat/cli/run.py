@@ -70,9 +70,9 @@ def run(
     screen = Screen.detect(os.environ, sys.stdin, sys.stdout, sys.stderr)
     word = model if model is not None else settings.load().model or last_used(paths.find()) or DEMO
     form = "json" if json else "jsonl" if jsonl else "text"
+    if json and jsonl:
+        raise UsageError("--json and --jsonl exclude each other.", hint="Give one of them.")
     try:
-        if json and jsonl:
-            raise UsageError("--json and --jsonl exclude each other.", hint="Give one of them.")
         if raw and (system or math or no_think or files):
             hint = "Leave out --system, --math, --no-think and --file."
             raise UsageError("--raw takes the prompt as it is.", hint=hint)
@@ -96,6 +96,8 @@ def run(
             form=form,
         )
     except UsageError as error:
+        if settings.load().debug:
+            raise
         raise typer.Exit(_refuse(word, form, error)) from error
     if prompt is None and not files and screen.converses and not (json or jsonl or raw):
         raise typer.Exit(_converse(job, screen))

@@ -72,7 +72,7 @@ def _failures(folder: Path) -> dict[str, tuple[tuple[str, ...], int, str]]:
         "a web page": (("run", str(folder / "page.gguf"), "1"), 6, "is a web page"),
         "no question": (("run", "demo"), 2, "no question"),
         "a context": ((*ASK, "--ctx", "1"), 2, "too small"),
-        "a long prompt": ((*ASK, "--ctx", "32", "--system", "1" * 40), 7, "context has room for 32"),
+        "a long prompt": ((*ASK, "--ctx", "32", "--system", "1" * 40), 7, "context of 32 has room for"),
     }
 
 

@@ -318,7 +318,7 @@ def test_a_prompt_that_does_not_fit(r1chat: Command) -> None:
     assert n > 128
     assert "error" == value["finish_reason"]
     assert 7 == value["error"]["code"]
-    assert f"The prompt has {n:,} tokens, but the context has room for 128." == value["error"]["message"]
+    assert f"The prompt has {n:,} tokens, but the context of 128 has room for 124." == value["error"]["message"]
     assert "--ctx" in value["error"]["hint"]
     assert value["error"]["message"] in done.err.decode()
 
