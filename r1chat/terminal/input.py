@@ -137,8 +137,8 @@ class ReplTerminal:
 
     def print(self, text: str = "") -> None:
         """Put text of the program (it may have ANSI attributes; clean what is not yours) above the prompt."""
-        with self._lock:
-            self._rows += text.split("\n")
+        with self._lock:  # what the model has finished stands above it, drawn already or not
+            self._rows += [*self._live.frame().finished, *text.split("\n")]
         self._wake()
 
     def remark(self, text: str) -> None:
