@@ -3,7 +3,8 @@
     R1ChatError                 1  something failed
     ├── UsageError              2  the command line or a setting asks for something that can't be done
     ├── NotFoundError           3  no such model, no such file, or one that can't be opened
-    ├── FitError                5  does not fit into memory
+    ├── DownloadError           4  a download or a verification failed
+    ├── FitError                5  does not fit, into memory or onto the disk
     ├── UnusableError           6  the file is there, but it can't be run
     │   └── GGUFError           6  not a GGUF file, or a broken or unsupported one
     ├── EngineError             6  the engine refused, failed or died
@@ -52,8 +53,14 @@ class NotFoundError(R1ChatError):
     exit_code = ExitCode.NOT_FOUND
 
 
+class DownloadError(R1ChatError):
+    """A file could not be fetched, or what came is not what the Hub says it should be."""
+
+    exit_code = ExitCode.DOWNLOAD
+
+
 class FitError(R1ChatError):
-    """The model does not fit into this machine's memory."""
+    """The model does not fit into this machine's memory, or onto its disk."""
 
     exit_code = ExitCode.NO_FIT
 
