@@ -110,7 +110,7 @@ class WorkerEngine:
             if self._plan is None:
                 raise EngineError("No model is loaded.")
             death = ""
-            if self._child is None or self._child.gone:
+            if self._child is None or self._child.has_ended():
                 death = self._child.death if self._child else ""
                 self._child = _Child(self._path, self._plan, self._check)
             return self._child, death
@@ -254,6 +254,12 @@ class _Child:
                 if n < 0:
                     raise EngineError("The model's vocabulary lacks a token of the R1 template.")
                 return n
+
+    def has_ended(self) -> bool:
+        """Whether the process is gone, asked of the system: one that died while idle may not show at the reader yet."""
+        if not self.gone and self._process and self._process.poll() is not None:
+            self._reader.join(GRACE)  # it has the end of a pipe to see, and says how the process died
+        return self.gone
 
     def send(self, message: Any) -> None:
         """Leave a message for the child. One that is gone already shows at the reader."""
