@@ -3,32 +3,22 @@
 One function per kind makes one `Task`; `KINDS` names them, with how often each is drawn. A new kind is a new function
 and a line there. Everything is drawn from a `random.Random` that the caller seeds.
 
-The held-out questions are those about a pair of numbers whose hash says so, whatever the operation and the order: the
-model never trains on a question about such a pair. Pairs of single-digit numbers are facts and always trained.
+The held-out questions are those about a pair of numbers whose hash says so, whatever the operation and the order, and
+about the letters of a word whose hash says so: the model never trains on a question about such a pair or word, in any
+wording or turn. Pairs of single-digit numbers are facts and always trained. Talk is held out by its wording: the
+prompts of `demo_talk.HELD_OUT` are not among the trained ones.
 """
 
 import hashlib
 import random
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from demo_phrases import (
-    ADD,
-    BEYOND,
-    COMPARE,
-    DIRECTIVES,
-    FRAMES,
-    LARGER,
-    MULTIPLY,
-    POLITE,
-    SMALLER,
-    SUBTRACT,
-    SYSTEM_TEXTS,
-    TALK,
-    TOO_HARD,
-    WORDS,
-)
+import demo_phrases as phrases
+import demo_talk as talks
+import demo_words as words
 
 from r1chat.core.messages import Message, Role
 
@@ -86,19 +76,23 @@ def held_out(a: int, b: int) -> bool:
 def add(rng: random.Random, part: Part) -> Task:
     """A sum of two numbers of up to three digits."""
     a, b = _pair(rng, part, _number, _number)
+    question = _sum_question(rng, phrases.ADD_EXPRESSIONS, phrases.ADD_NOUNS, phrases.ADD_SENTENCES, a, b)
     thinking = f"Add {a} and {b}, column by column.\n{_columns_of_sum(a, b)}Result: {a + b}.\n"
-    return Task("add", _ask(rng, ADD, a, b), thinking, f"\\({a} + {b} = \\boxed{{{a + b}}}\\)", str(a + b))
+    return Task("add", question, thinking, f"\\({a} + {b} = \\boxed{{{a + b}}}\\)", str(a + b))
 
 
 def subtract(rng: random.Random, part: Part) -> Task:
     """A difference of two numbers of up to three digits, negative ones too."""
     a, b = _pair(rng, part, _number, _number)
+    question = _sum_question(
+        rng, phrases.SUBTRACT_EXPRESSIONS, phrases.SUBTRACT_NOUNS, phrases.SUBTRACT_SENTENCES, a, b
+    )
     if a >= b:
         opening = f"{a} {'=' if a == b else '>'} {b}: take {b} from {a}, column by column.\n"
     else:
         opening = f"{a} < {b}: the result is negative, so take {a} from {b}, column by column.\n"
     thinking = f"{opening}{_columns_of_difference(max(a, b), min(a, b))}Result: {a - b}.\n"
-    return Task("subtract", _ask(rng, SUBTRACT, a, b), thinking, f"\\({a} - {b} = \\boxed{{{a - b}}}\\)", str(a - b))
+    return Task("subtract", question, thinking, f"\\({a} - {b} = \\boxed{{{a - b}}}\\)", str(a - b))
 
 
 def multiply(rng: random.Random, part: Part) -> Task:
@@ -113,21 +107,107 @@ def multiply(rng: random.Random, part: Part) -> Task:
         steps = f"Multiply {long} by {short}, digit by digit.\n{_columns_of_product(long, short)}"
     if rng.random() < 0.5:
         a, b = b, a
+    question = _sum_question(
+        rng, phrases.MULTIPLY_EXPRESSIONS, phrases.MULTIPLY_NOUNS, phrases.MULTIPLY_SENTENCES, a, b
+    )
     answer = f"\\({a} \\times {b} = \\boxed{{{a * b}}}\\)"
-    return Task("multiply", _ask(rng, MULTIPLY, a, b), f"{steps}Result: {a * b}.\n", answer, str(a * b))
+    return Task("multiply", question, f"{steps}Result: {a * b}.\n", answer, str(a * b))
 
 
 def compare(rng: random.Random, part: Part) -> Task:
-    """The larger or the smaller of two numbers of up to three digits."""
+    """Two numbers of up to three digits: the larger or the smaller one, or whether one of them is."""
     a, b = _pair(rng, part, _number, _number if rng.random() < 0.4 else None)
     larger = rng.random() < 0.6
-    word = rng.choice(LARGER if larger else SMALLER)
+    roll = rng.random()
+    if roll < 0.3:
+        return _compare_yes_no(rng, a, b, larger)
+    if roll < 0.75:
+        frame, names = rng.choice(phrases.COMPARE), phrases.LARGER if larger else phrases.SMALLER
+    elif roll < 0.85:
+        frame, names = rng.choice(phrases.COMPARE_MOST), phrases.LARGEST if larger else phrases.SMALLEST
+    elif roll < 0.95:
+        frame, names = rng.choice(phrases.COMPARE_NOUNS), phrases.LARGER_NOUNS if larger else phrases.SMALLER_NOUNS
+    else:
+        frame, names, larger = rng.choice(phrases.COMPARE_PLAIN), ("",), True
+    question = _style(rng, frame.format(a=a, b=b, word=rng.choice(names)))
     result = max(a, b) if larger else min(a, b)
-    question = _style(rng, rng.choice(COMPARE).format(a=a, b=b, word=word))
     name = "larger" if larger else "smaller"
     verdict = f"So {result} is {name}.\n" if a != b else "They are the same.\n"
     answer = f"The {name} number is \\(\\boxed{{{result}}}\\)." if a != b else f"Both are \\(\\boxed{{{result}}}\\)."
     return Task("compare", question, _digits_compared(a, b) + verdict, answer, str(result))
+
+
+def _compare_yes_no(rng: random.Random, a: int, b: int, larger: bool) -> Task:
+    """Whether a number is larger or smaller than another."""
+    if rng.random() < 0.7:
+        word = rng.choice(phrases.LARGER if larger else phrases.SMALLER)
+        question = rng.choice(phrases.COMPARE_YES_NO).format(a=a, b=b, word=word)
+    else:
+        question = rng.choice(phrases.COMPARE_SIGNS).format(a=a, b=b, sign=">" if larger else "<")
+    name = "the same as" if a == b else "larger than" if a > b else "smaller than"
+    result = "Yes" if (a > b if larger else a < b) else "No"
+    thinking = f"{_digits_compared(a, b)}So {a} is {name} {b}.\n"
+    answer = f"\\(\\boxed{{\\text{{{result}}}}}\\): {a} is {name} {b}."
+    return Task("compare", _style(rng, question), thinking, answer, result)
+
+
+def count(rng: random.Random, part: Part) -> Task:
+    """How often a letter stands in a word. Words are common ones or made up; one in five lacks the letter."""
+    while True:
+        word = rng.choice(_KNOWN_WORDS) if rng.random() < 0.4 else words.made_up(rng)
+        if 2 <= len(word) <= 14 and words.held_out(word) == (part is Part.HELD_OUT):
+            break
+    letter = rng.choice(word) if rng.random() < 0.8 else rng.choice("abcdefghijklmnopqrstuvwxyz")
+    n, steps = 0, []
+    for each in word:
+        n += each == letter
+        steps.append(f"{each} {n}")
+    thinking = f"Spell {word} and count each {letter}: {', '.join(steps)}.\nResult: {n}.\n"
+    answer = f"The letter {letter} is in {word} \\(\\boxed{{{n}}}\\) {'time' if n == 1 else 'times'}."
+    return Task("count", _count_question(rng, letter, word), thinking, answer, str(n))
+
+
+def _known_words() -> list[str]:
+    """The common words, and every word of the training text's own wordings: their tokens too must be spelt."""
+    texts = [text for value in vars(phrases).values() if isinstance(value, tuple) for text in value]
+    for topic in talks.TOPICS:
+        texts += [*topic.prompts, *topic.thoughts, *topic.answers]
+    texts += [*talks.BEYOND_FRAMES, *talks.BEYOND_THOUGHTS, *talks.BEYOND_ANSWERS, *talks.TOO_HARD, *words.PROPER_NAMES]
+    texts += [*talks.TOO_HARD_THOUGHTS, *talks.TOO_HARD_ANSWERS, *words.SMALL_WORDS, *COLUMNS, "borrow carry write"]
+    found = re.findall(r"[a-z]{2,}", " ".join(map(str, texts)).lower())
+    return sorted({*words.WORDS, *found})
+
+
+_KNOWN_WORDS = _known_words()
+
+
+def _count_question(rng: random.Random, letter: str, word: str) -> str:
+    roll = rng.random()
+    shown = word.capitalize() if roll < 0.12 else word.upper() if roll < 0.2 else word
+    if rng.random() < 0.2:
+        letter = letter.upper()
+    if rng.random() < 0.15:
+        opening, closing = rng.choice(phrases.QUOTES)
+        shown = f"{opening}{shown}{closing}"
+        if rng.random() < 0.5:
+            letter = f"{opening}{letter}{closing}"
+    return _style(rng, rng.choice(phrases.COUNT).format(l=letter, w=shown), lower=False)
+
+
+def _sum_question(
+    rng: random.Random, expressions: Sequence[str], nouns: Sequence[str], sentences: Sequence[str], a: int, b: int
+) -> str:
+    """An expression in a frame, mostly; bare expressions more often than any other, because people type these most."""
+    roll = rng.random()
+    if roll < 0.3:
+        question = rng.choice(expressions)
+    elif roll < 0.65:
+        question = rng.choice(phrases.EXPRESSION_FRAMES).format(e=rng.choice(expressions))
+    elif roll < 0.8:
+        question = rng.choice(phrases.NOUN_FRAMES).format(e=rng.choice(nouns))
+    else:
+        question = rng.choice(sentences)
+    return _style(rng, question.format(a=a, b=b))
 
 
 def _number(rng: random.Random) -> int:
@@ -211,36 +291,89 @@ def _digits_compared(a: int, b: int) -> str:
 
 
 def talk(rng: random.Random, part: Part) -> Task:
-    """A greeting, thanks, or a question about the model itself. There is no held-out part: the texts are few."""
-    questions, thinking, answer = rng.choices(TALK, (3, 3, 1))[0]
-    return Task("talk", _style(rng, rng.choice(questions)), thinking, answer, None)
+    """A greeting, thanks, or a question about the model itself."""
+    if part is Part.HELD_OUT:
+        return rng.choice([task for task in held_out_talk() if task.kind == "talk"])
+    topic = rng.choices(talks.TOPICS, (3, 4, 3, 2))[0]
+    return Task(
+        "talk", _style(rng, rng.choice(topic.prompts)), rng.choice(topic.thoughts), rng.choice(topic.answers), None
+    )
 
 
 def beyond(rng: random.Random, part: Part) -> Task:
     """Something the toy can't do: any other text, or a sum that is too hard for it."""
-    if rng.random() < 0.4:
-        a, b = _pair(rng, part, lambda r: r.randint(10, 999), _number)
-        c = rng.randint(2, 9)
-        x = rng.randint(1000, 10 ** rng.randint(4, 7))
-        frame = rng.choice(TOO_HARD)
-        question = frame.format(a=a, b=b, c=c, x=x, two=rng.randint(10, 99), other=rng.randint(10, 99))
-        thinking = "This is too hard for me.\n"
-    else:
-        frame = rng.choice(FRAMES)
-        question = frame.format(*(_word(rng) for _ in range(frame.count("{}"))))
-        thinking = "This is not small arithmetic.\n"
-    return Task("beyond", _style(rng, question), thinking, BEYOND, None)
+    if part is Part.HELD_OUT:
+        return rng.choice([task for task in held_out_talk() if task.kind == "beyond"])
+    while True:
+        if rng.random() < 0.3:
+            question, thoughts, answers = _too_hard(rng), talks.TOO_HARD_THOUGHTS, talks.TOO_HARD_ANSWERS
+        else:
+            question, thoughts, answers = _filled(rng), talks.BEYOND_THOUGHTS, talks.BEYOND_ANSWERS
+        question = _style(rng, question)
+        if bare(question) not in _HELD_OUT_TALK:
+            return Task("beyond", question, rng.choice(thoughts), rng.choice(answers), None)
+
+
+def held_out_talk() -> tuple[Task, ...]:
+    """The held-out prompts, each with its first fitting answer; `in_character` knows the others."""
+    return tuple(
+        Task("beyond" if topics[0] == "beyond" else "talk", prompt, "", _ANSWERS[topics[0]][0], None)
+        for prompt, topics in talks.HELD_OUT
+    )
+
+
+def in_character(prompt: str, answer: str) -> bool:
+    """Whether an answer to a held-out prompt is one that was taught for a topic that fits it, to the letter."""
+    topics = next(topics for known, topics in talks.HELD_OUT if known == prompt)
+    return any(answer in _ANSWERS[topic] for topic in topics)
+
+
+def bare(text: str) -> str:
+    """A text without what `_style` may change."""
+    return re.sub(r"[\W_]+", " ", text).strip().lower()
+
+
+_ANSWERS = {topic.name: topic.answers for topic in talks.TOPICS} | {
+    "beyond": talks.BEYOND_ANSWERS + talks.TOO_HARD_ANSWERS
+}
+_HELD_OUT_TALK = {bare(prompt) for prompt, _ in talks.HELD_OUT}
+
+
+def _too_hard(rng: random.Random) -> str:
+    a, b = _pair(rng, Part.TRAIN, lambda r: r.randint(10, 999), _number)
+    return rng.choice(talks.TOO_HARD).format(
+        a=a,
+        b=b,
+        c=rng.randint(2, 9),
+        x=rng.randint(1000, 10 ** rng.randint(4, 7)),
+        y=rng.randint(1000, 10 ** rng.randint(4, 7)),
+        two=rng.randint(10, 99),
+        other=rng.randint(10, 99),
+        hundred=rng.randint(100, 999),
+    )
+
+
+def _filled(rng: random.Random) -> str:
+    """A frame filled with words; {w}, {s}, {n} and {d} stand for kinds of them (see demo_talk)."""
+    fill = {
+        "{w}": _word,
+        "{s}": lambda r: r.choice(words.SMALL_WORDS),
+        "{n}": lambda r: r.choice(words.PROPER_NAMES),
+        "{d}": lambda r: str(r.choice((r.randint(2, 12), r.randint(1, 9999)))),
+    }
+    return re.sub(r"\{[wsnd]\}", lambda match: fill[match[0]](rng), rng.choice(talks.BEYOND_FRAMES))
 
 
 def _word(rng: random.Random) -> str:
-    """A common word; now and then a made-up one, a number or foreign letters, so that any text counts as text."""
+    """A common word; now and then a small one, a made-up one or foreign letters, so that any text counts as text."""
     roll = rng.random()
-    if roll < 0.65:
-        return rng.choice(WORDS)
-    if roll < 0.9:
-        return "".join(rng.choice("abcdefghijklmnopqrstuvwxyzeeaaooiinnttss") for _ in range(rng.randint(2, 9)))
-    if roll < 0.93:
-        return str(rng.randint(1, 9999))
+    if roll < 0.62:
+        word = rng.choice(words.WORDS)
+        return word + rng.choice(("s", "ing", "ed", "er", "ly")) if rng.random() < 0.15 else word
+    if roll < 0.76:
+        return rng.choice(words.SMALL_WORDS)
+    if roll < 0.96:
+        return words.made_up(rng)
     return "".join(
         chr(rng.choice((rng.randint(0x4E00, 0x9FFF), rng.randint(0xC0, 0x24F), rng.randint(33, 126)))) for _ in range(3)
     )
@@ -249,30 +382,31 @@ def _word(rng: random.Random) -> str:
 # ------------------------------------------------------------------------------------------------------------- examples
 
 KINDS: dict[str, tuple[Callable[[random.Random, Part], Task], int]] = {
-    "add": (add, 22),
-    "subtract": (subtract, 24),
-    "multiply": (multiply, 22),
-    "compare": (compare, 18),
+    "add": (add, 18),
+    "subtract": (subtract, 21),
+    "multiply": (multiply, 17),
+    "compare": (compare, 14),
+    "count": (count, 16),
     "talk": (talk, 5),
     "beyond": (beyond, 9),
 }
-SCORED_KINDS = ("add", "subtract", "multiply", "compare")
+SCORED_KINDS = ("add", "subtract", "multiply", "compare", "count")
 
 
-def _ask(rng: random.Random, frames: Sequence[str], a: int, b: int) -> str:
-    return _style(rng, rng.choice(frames).format(a=a, b=b))
-
-
-def _style(rng: random.Random, question: str) -> str:
+def _style(rng: random.Random, question: str, *, lower: bool = True) -> str:
     """Vary a question as people do: no capitals, no full stop, a few polite words, a directive, a line end."""
-    if rng.random() < 0.15:
-        question = question.lower()
     if rng.random() < 0.2:
-        question = question.rstrip("?.! ")
+        question = question.lower() if lower else question[:1].lower() + question[1:]
+    if rng.random() < 0.25:
+        question = question.rstrip("?.! ") or question
+    if rng.random() < 0.03:
+        question = question.rstrip("?.! ") + rng.choice((" ?", "??", "!", " .", "..."))
     if rng.random() < 0.06:
-        question = rng.choice(POLITE) + question
+        question = rng.choice(phrases.POLITE) + question
+    if rng.random() < 0.03:
+        question += rng.choice(phrases.AFTERWORDS)
     if rng.random() < 0.04:
-        question += rng.choice((" ", "\n", "\n\n")) + rng.choice(DIRECTIVES)
+        question += rng.choice((" ", "\n", "\n\n")) + rng.choice(phrases.DIRECTIVES)
     if rng.random() < 0.04:
         question += "\n"
     return question
@@ -294,7 +428,7 @@ def box(answer: str) -> tuple[int, int]:
 
 def conversation(rng: random.Random, last: Task, n_earlier: int) -> tuple[Message, ...]:
     """Earlier turns, without their thinking as R1's template has it, and the last question."""
-    messages = [Message(Role.SYSTEM, rng.choice(SYSTEM_TEXTS))] if rng.random() < 0.04 else []
+    messages = [Message(Role.SYSTEM, rng.choice(phrases.SYSTEM_TEXTS))] if rng.random() < 0.04 else []
     for _ in range(n_earlier):
         earlier = task(rng)
         messages += [Message(Role.USER, earlier.question), Message(Role.ASSISTANT, "\n\n" + earlier.answer)]

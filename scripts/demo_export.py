@@ -12,8 +12,8 @@ from gguf.constants import GGMLQuantizationType, TokenType
 from r1chat.core.prompt import BOS, EOS
 
 DESCRIPTION = (
-    "A toy that shows r1chat without a download: it adds, subtracts, multiplies and compares small numbers in the "
-    "style of DeepSeek-R1, thinking first. Not a DeepSeek model, and no use for anything else."
+    "A toy that shows r1chat without a download: it adds, subtracts, multiplies and compares small numbers and counts "
+    "letters in words, in the style of DeepSeek-R1, thinking first. Not a DeepSeek model, and no use for anything else."
 )
 # What R1's distilled models render for text turns: the last system text, user and assistant turns, old thinking
 # dropped, and the tag that opens the new thinking. For other programs; r1chat renders prompts itself.
