@@ -251,9 +251,9 @@ def _tell(*lines: str) -> None:
 
 def _converse(job: Job, screen: Screen) -> int:
     """Open the REPL."""
-    from r1chat.repl import Repl, greeting
-
     launched = launch(job.model, job.wishes, paths.find())
+    from r1chat.repl import Repl, greeting  # after the launch: it takes the room that a large header has given back
+
     chat = Chat(launched.engine, family=launched.shape.family, options=job.options, system=job.system)
     with chat:
         repl = Repl(
