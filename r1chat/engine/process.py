@@ -1,10 +1,11 @@
 """Starts r1chat's child processes and says how they ended. Knows no message and no engine."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,23 @@ def spawn(module: str, *arguments: str, output: int = subprocess.PIPE) -> subpro
         apart = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
     argv = command(module, *arguments)
     return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=output, stderr=output, env=environment(), **apart)
+
+
+@contextlib.contextmanager
+def running(module: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a child and see it off: at the end its pipes are closed and it has been waited for. Raises OSError.
+
+    Popen's own `with` raises when it closes a stdin that still holds bytes for a child that died.
+    """
+    child = spawn(module, *arguments)
+    try:
+        yield child
+    finally:
+        for pipe in (child.stdin, child.stdout, child.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                if pipe:
+                    pipe.close()
+        child.wait()
 
 
 def death(returncode: int) -> str:

@@ -308,7 +308,7 @@ class _Child:
                 self._notices.append(Notice("self-check", verdict.notice))
                 for turn in self._turns.values():
                     self._tell_notices(turn)
-        with process.spawn("r1chat.engine.child") as child:
+        with process.running("r1chat.engine.child") as child:
             self._process = child
             threading.Thread(target=self._write, args=(child,), daemon=True, name="engine-writer").start()
             drain = threading.Thread(target=self._drain, args=(child,), daemon=True, name="engine-log")

@@ -74,6 +74,17 @@ def test_a_death_is_called_by_its_name(number: signal.Signals) -> None:
     assert number.name == process.death(subprocess.run([sys.executable, "-c", code], check=False).returncode)
 
 
+def test_a_dead_child_is_seen_off_quietly() -> None:
+    """Bytes that wait for a child that has died are nobody's error: its turn tells the death."""
+    with process.running("r1chat.engine.child") as child:
+        child.kill()
+        child.wait()
+        assert child.stdin is not None
+        child.stdin.write(b"a message")
+    assert "SIGKILL" == process.death(child.returncode)
+    assert child.stdin.closed
+
+
 @pytest.mark.parametrize(
     ("returncode", "name", "fault"),
     [
