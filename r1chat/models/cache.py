@@ -34,8 +34,8 @@ _COMMIT_START: Final = re.compile(r"[0-9a-f]{5,40}")
 class Pointer:
     """One file of a snapshot. `path` is inside it, with /; `file` is where it lies.
 
-    `blob` is the file in the repository's blobs that it points at; None for a copy (where links can't be made) and for a
-    link to somewhere else. `n_bytes` is None where the link leads to no file; `dangling`: because its blob is gone.
+    `blob` is the file in the repository's blobs that it points at; None for a copy (where links can't be made) and
+    for a link to somewhere else. `n_bytes` is None where the link leads to no file; `dangling`: because its blob is gone.
     """
 
     path: str
@@ -65,8 +65,8 @@ class Snapshot:
 class Repository:
     """One repository: `name` is USER/NAME, `refs` has the commit of every branch or tag that was asked for.
 
-    Its snapshots are sorted: that of `main` first, then the newest. `whole` is False where a part could not be looked at:
-    then nobody knows what else uses a blob.
+    Its snapshots are sorted: that of `main` first, then the newest. `whole` is False where a part could not be looked
+    at: then nobody knows what else uses a blob.
     """
 
     name: str

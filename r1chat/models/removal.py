@@ -4,7 +4,7 @@ A blob goes when no pointer of any snapshot of its repository is left on it, and
 huggingface_hub and r1chat hold while they fetch it: what another process is fetching is left alone. Pointers go before
 blobs, so that a removal that is cut short leaves no link to nowhere. Folders go only when they are empty.
 
-In a store that repositories share (huggingface_hub's, for files of its Xet storage) a file goes with the last link to it.
+In a store that repositories share (huggingface_hub's, for its Xet storage) a file goes with the last link to it.
 """
 
 import contextlib
@@ -77,7 +77,7 @@ def freed_by(repository: Repository, doomed: Iterable[Pointer]) -> int:
     sizes: dict[tuple[int, int], tuple[int, int]] = {}
     for file in {*blobs, *copies}:
         stored = stored_behind(file) if file in blobs else None
-        if stored is not None and not _only_used_by(stored, {path for path in blobs if path is not None}):
+        if stored is not None and not _only_used_by(stored, {path for path in blobs if path}):
             continue
         with contextlib.suppress(OSError):
             status = file.stat()
@@ -86,15 +86,19 @@ def freed_by(repository: Repository, doomed: Iterable[Pointer]) -> int:
     return sum(n_bytes for key, (n_bytes, n_links) in sizes.items() if n_links <= links[key])
 
 
-def remove(repository: Repository, doomed: Iterable[Pointer]) -> Freed:
-    """Remove pointers, and the blobs that then have none left. Never raises: what can't be removed is told."""
+def remove(repository: Repository, doomed: Iterable[Pointer], *, tidying: bool = True) -> Freed:
+    """Remove pointers, and the blobs that then have none left. Never raises: what can't be removed is told.
+
+    Without `tidying`, empty folders and refs stay: the files are expected back.
+    """
     by_blob: dict[Path | None, list[Pointer]] = {}
     for pointer in doomed:
         by_blob.setdefault(pointer.blob, []).append(pointer)
     freed = Freed()
     for blob, pointers in by_blob.items():
         freed += _remove_plain(pointers) if blob is None else _remove_blob(repository, blob, pointers)
-    tidy(repository)
+    if tidying:
+        tidy(repository)
     return freed
 
 
@@ -131,7 +135,7 @@ def remove_orphan(cache: Path, orphan: Orphan) -> Freed:
 
 
 def tidy(repository: Repository) -> None:
-    """Remove folders that are empty, refs to commits that went with them, and what huggingface_hub noted about these."""
+    """Remove folders that are empty, refs to commits that went with them, and huggingface_hub's notes about these."""
     for snapshot in repository.snapshots:
         _remove_empty(snapshot.folder)
         if snapshot.folder.exists():

@@ -1,7 +1,7 @@
 """Lists and reports as plain rows: columns side by side, labels with their values, sizes and times in words. Pure.
 
-Knows no screen: the width and the sign for "cut here" are arguments. Every cell passes `clean` and becomes one line; its
-width is counted in cells, so that Chinese names stand in line with others.
+Knows no screen: the width and the sign for "cut here" are arguments. Every cell passes `clean` and becomes one line;
+its width is counted in cells, so that Chinese names stand in line with others.
 """
 
 import os
@@ -58,7 +58,7 @@ def one_line(text: str) -> str:
 
 
 def cut(text: str, columns_wide: int, mark: str = "…") -> str:
-    """Shorten one line to so many cells, in its middle: a name's end (quantization, number) matters as its beginning."""
+    """Shorten one line to so many cells, in its middle: a name's end (quantization, number) matters too."""
     if width(text) <= columns_wide:
         return text
     room = columns_wide - width(mark)
