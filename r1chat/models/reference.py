@@ -34,7 +34,7 @@ _ENDING: Final = re.compile(
     r"|bf16|fp?16|fp?32|mxfp4(?:[-_]moe)?|nvfp4))",
     re.IGNORECASE,
 )
-# The Hub's own rule (huggingface_hub, utils/_validators.py): at most 96 characters, no -- and no .., nor .git at the end.
+# The Hub's own rule (huggingface_hub, utils/_validators.py): no -- and no .., no .git at the end, 96 characters.
 _PART: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 _REVISION: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]*")
 _LONG_REVISION: Final = re.compile(r"(?P<revision>refs/(?:pr|convert)/[^/:]+)(?:/|:|$)")
@@ -63,7 +63,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Hub:
-    """A repository of the Hub and what of it: a quantization or a file (neither: the default), at a revision or main's."""
+    """A repository of the Hub and what of it: a quantization or a file (or the default), at a revision (or main)."""
 
     repository: str
     quantization: str | None = None
