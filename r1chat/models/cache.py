@@ -35,7 +35,7 @@ class Pointer:
     """One file of a snapshot. `path` is inside it, with /; `file` is where it lies.
 
     `blob` is the file in the repository's blobs that it points at; None for a copy (where links can't be made) and
-    for a link to somewhere else. `n_bytes` is None where the link leads to no file; `dangling`: because its blob is gone.
+    for a link to somewhere else. `n_bytes` is None where the link leads to no file; `dangling`: since its blob is gone.
     """
 
     path: str

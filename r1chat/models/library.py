@@ -1,20 +1,29 @@
 """What is on this machine: finds, lists, removes and cleans up. No network, and no huggingface_hub.
 
 Three places are looked at: the Hub's cache, which is ours to change as it is every Hub program's (cache.py,
-removal.py), and the folders of Ollama and LM Studio, whose models are run where they lie and never touched. Which folders
-those are is told by the caller. No header is read here: what is listed is what the names tell.
+removal.py), and the folders of Ollama and LM Studio, whose models are run where they lie and never touched. Which
+folders those are is told by the caller. No header is read here: what is listed is what the names tell.
 """
 
 import dataclasses
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from r1chat.models import lm_studio, ollama, partial, removal
-from r1chat.models.cache import Pointer, Repository, Snapshot, is_sha256, repositories, repository, tree_hashes
-from r1chat.models.catalog import Catalog, Download
+from r1chat.models.cache import (
+    Pointer,
+    Repository,
+    Snapshot,
+    hub_cache,
+    is_sha256,
+    repositories,
+    repository,
+    tree_hashes,
+)
+from r1chat.models.catalog import Catalog, Download, Entry
 from r1chat.models.local import LocalModel, folded
 from r1chat.models.partial import Partial
 from r1chat.models.removal import Freed, Orphan
@@ -38,7 +47,11 @@ class Wanted(Protocol):
     @property
     def file(self) -> str | None: ...
     @property
+    def entry(self) -> Entry | None: ...
+    @property
     def download(self) -> Download | None: ...
+    @property
+    def notice(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +176,11 @@ class Library:
         sets = variants(RepoFile(one.path, one.n_bytes) for one in ours)
         paths = {member.path for found in sets if _matches(found, quantization, file) for member in found.files}
         return tuple(one for one in ours if one.path in paths)
+
+    def name_of(self, one: Partial) -> str:
+        """Name what a partial download is to become."""
+        found = variants([RepoFile(one.path, one.n_bytes)]) if one.path else ()
+        return self._name(one.repository, found[0], alone=True) if found else f"{one.repository}/{one.path or '?'}"
 
     def freed_by(self, models: Iterable[LocalModel]) -> int:
         """Work out how many bytes the removal of models gives back."""
@@ -304,7 +322,8 @@ class Library:
 def locate(library: Library, wish: Wanted) -> LocalModel | None:
     """Find what a name means, if it is on this machine: in the Hub's cache, else where LM Studio or Ollama keep it.
 
-    The commit that the catalogue names is preferred; a revision that the user names is the only one that will do.
+    The commit that the catalogue names is preferred; a revision that the user names is the only one that will do. Where
+    no quantization was named (there is a notice), one that is here is better than none.
     """
     named = wish.revision not in ("", "main")
     pinned = wish.download is not None and wish.revision == wish.download.revision
@@ -312,9 +331,15 @@ def locate(library: Library, wish: Wanted) -> LocalModel | None:
         return model
     if named and not pinned:
         return None
-    return _found(library, wish, None) or library.find_foreign(
+    found = _found(library, wish, None) or library.find_foreign(
         wish.repository, quantization=wish.quantization, file=wish.file
     )
+    if found is not None or not wish.notice or wish.entry is None:
+        return found
+    # Nobody named a quantization, and the one we would pull is not here: another that is here will do, with a notice.
+    names = dict.fromkeys(download.repository for download in wish.entry.downloads)
+    models = (library.find(name) or library.find_foreign(name, quantization=None, file=None) for name in names)
+    return next((model for model in models if model is not None), None)
 
 
 def _found(library: Library, wish: Wanted, revision: str | None) -> LocalModel | None:
@@ -357,3 +382,8 @@ def _removed(one: Partial) -> Freed:
     if left:
         return Freed(n_bytes, len(there) - len(left), (removal.Skipped(one.path or left[0].name, removal.IN_USE),))
     return Freed(n_bytes, len(there))
+
+
+def open_library(environ: Mapping[str, str], home: Path, catalog: Catalog | None = None) -> Library:
+    """Open the library of this environment and this home folder of the user."""
+    return Library(hub_cache(environ), ollama.folders(environ, home), lm_studio.folders(home), catalog)

@@ -77,7 +77,7 @@ def freed_by(repository: Repository, doomed: Iterable[Pointer]) -> int:
     sizes: dict[tuple[int, int], tuple[int, int]] = {}
     for file in {*blobs, *copies}:
         stored = stored_behind(file) if file in blobs else None
-        if stored is not None and not _only_used_by(stored, {path for path in blobs if path}):
+        if stored is not None and not _only_used_by(stored, blobs - {None}):
             continue
         with contextlib.suppress(OSError):
             status = file.stat()
