@@ -149,7 +149,7 @@ def _rows(shelf: Shelf, shown: Shown) -> list[str]:
     metadata = card.header.metadata
     rows = [[key, summary(metadata[key])] for key in list(metadata)[:MAX_KEYS]]
     lines += ["", "Metadata (one whole: --get KEY)"]
-    lines += shelf.rows([Column("KEY", shrinks=True), Column("VALUE", shrinks=True)], rows)
+    lines += shelf.rows([Column("KEY", shrinks=True), Column("VALUE", shrinks=True, at_end=True)], rows)
     if len(metadata) > MAX_KEYS:
         lines.append(f"and {len(metadata) - MAX_KEYS:,} more: --json")
     return lines
@@ -161,13 +161,13 @@ def _facts(shelf: Shelf, shown: Shown) -> list[tuple[str, str]]:
     pairs = [
         ("name", shown.name),
         ("about", card.description),
-        ("architecture", f"{card.architecture}, {counted(card.n_layers, 'layer')}, {card.n_vocab:,} words"),
+        ("architecture", f"{card.architecture}, {counted(card.n_layers, 'layer')}, a vocabulary of {card.n_vocab:,}"),
         ("parameters", _parameters(card)),
         ("context", f"{card.n_ctx_train:,} tokens"),
         ("quantization", card.quantization),
         ("size", f"{size(shown.n_bytes)}{parts}"),
         ("licence", entry.licences if entry else card.licence or "not told"),
-        ("prompts", card.family),
+        ("prompt form", card.family),
         ("template", _template(card)),
         ("runs", f"no: {card.problem}" if card.problem else "yes"),
     ]

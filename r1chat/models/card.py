@@ -136,7 +136,7 @@ def _problem(header: Header) -> str:
 def summary(field: Field) -> str:
     """Write a metadata value for an overview: short, an array by its first items."""
     if field.count is None:
-        return str(field.value)[:MAX_TEXT]
+        return str(field.value).lower() if isinstance(field.value, bool) else str(field.value)[:MAX_TEXT]
     items = ", ".join(repr(item) if isinstance(item, str) else str(item) for item in _first(field, MAX_ITEMS))
     return f"{field.count:,}: {items}{', …' if field.count > MAX_ITEMS else ''}"[:MAX_TEXT]
 

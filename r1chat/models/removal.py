@@ -135,25 +135,42 @@ def remove_orphan(cache: Path, orphan: Orphan) -> Freed:
 
 
 def tidy(repository: Repository) -> None:
-    """Remove folders that are empty, refs to commits that went with them, and huggingface_hub's notes about these."""
-    for snapshot in repository.snapshots:
-        _remove_empty(snapshot.folder)
-        if snapshot.folder.exists():
+    """Remove folders that are empty, refs to commits that went with them, and huggingface_hub's notes about these.
+
+    Does nothing while anything of the repository is being downloaded: then an empty folder waits for its file.
+    """
+    if _is_busy(repository):
+        return
+    snapshots = repository.folder / "snapshots"
+    commits = {snapshot.commit for snapshot in repository.snapshots} | {entry.name for entry in listing(snapshots)}
+    for commit in commits:
+        _remove_empty(snapshots / commit)
+        if os.path.lexists(snapshots / commit):
             continue
-        for name, commit in repository.refs.items():
+        for name in repository.refs:
             file = repository.folder / "refs" / name
             with contextlib.suppress(OSError, ValueError):
-                if commit == snapshot.commit and file.read_text("ascii").strip() == commit:
+                if file.read_text("ascii").strip() == commit:
                     file.unlink()
-        _unlink(repository.folder / "trees" / f"{snapshot.commit}.json")
-        for entry in listing(repository.folder / ".no_exist" / snapshot.commit):
+        _unlink(repository.folder / "trees" / f"{commit}.json")
+        for entry in listing(repository.folder / ".no_exist" / commit):
             with contextlib.suppress(OSError):
                 if entry.stat(follow_symlinks=False).st_size == 0:
                     Path(entry.path).unlink()
-    if not (repository.folder / "snapshots").exists() or _is_empty(repository.folder / "snapshots"):
+    if not snapshots.exists() or _is_empty(snapshots):
         for name in ("snapshots", "refs", "trees", ".no_exist", "blobs"):
             _remove_empty(repository.folder / name)
         _remove_empty(repository.folder)
+
+
+def _is_busy(repository: Repository) -> bool:
+    """Whether the lock on any blob of a repository is held."""
+    for entry in listing(lock_of(repository, Path("any")).parent):
+        if entry.name.endswith(".lock"):
+            with try_lock(Path(entry.path)) as locked:
+                if not locked:
+                    return True
+    return False
 
 
 def try_lock(file: Path, mode: int = 0o664) -> contextlib.AbstractContextManager[bool]:

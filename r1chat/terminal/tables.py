@@ -19,11 +19,14 @@ MAX_TEXT: Final = 4096  # characters: no cell is longer on any screen, whatever 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column. `right`: its cells end in line; `shrinks`: it is cut, in the middle, when the row is too wide."""
+    """One column. `right`: its cells end in line; `shrinks`: it is cut when the row is too wide, a name in its middle,
+    with `at_end` a text at its end.
+    """
 
     title: str = ""
     right: bool = False
     shrinks: bool = False
+    at_end: bool = False
 
 
 def table(
@@ -57,7 +60,7 @@ def one_line(text: str) -> str:
     return " ".join(clean(text[:MAX_TEXT]).split())
 
 
-def cut(text: str, columns_wide: int, mark: str = "…") -> str:
+def cut(text: str, columns_wide: int, mark: str = "…", *, at_end: bool = False) -> str:
     """Shorten one line to so many cells, in its middle: a name's end (quantization, number) matters too."""
     if width(text) <= columns_wide:
         return text
@@ -65,7 +68,7 @@ def cut(text: str, columns_wide: int, mark: str = "…") -> str:
     if room <= 0:
         return mark[: max(0, columns_wide)]
     pieces = list(clusters(text))
-    n_tail = room // 2
+    n_tail = 0 if at_end else room // 2
     head = tail = 0
     start, end = 0, len(text)
     for piece in pieces:
@@ -137,7 +140,7 @@ def _shrunk(columns: Sequence[Column], wanted: Sequence[int], columns_wide: int)
 def _row(columns: Sequence[Column], row: Sequence[str], widths: Sequence[int], mark: str) -> str:
     parts = []
     for column, text, cells in zip(columns, row, widths, strict=True):
-        shown = cut(text, cells, mark) if column.shrinks else text
+        shown = cut(text, cells, mark, at_end=column.at_end) if column.shrinks else text
         blanks = " " * (cells - width(shown))
         parts.append(blanks + shown if column.right else shown + blanks)
     return (" " * GAP).join(parts).rstrip()
