@@ -150,12 +150,12 @@ def test_shards_sum_up() -> None:
 
 
 def test_sizes_fit_the_parameters() -> None:
-    """No size is out by a digit: a quantization has the bits for a weight that its name tells, about."""
+    """No size is out by a digit: a weight has about the bits that the quantization tells; dynamic ones have more."""
     for entry, download in DOWNLOADS:
         if download.n_bytes:
             bits = 8 * download.n_bytes / entry.parameters
             named = int("".join(filter(str.isdigit, download.quantization.removeprefix("UD-").partition("_")[0])))
-            assert named - 0.6 < bits < 1.35 * named + 1.0, (entry.id, download.quantization)
+            assert named - 0.6 < bits < 1.35 * named + 1.2, (entry.id, download.quantization)
 
 
 def test_hashes_belong_to_one_file() -> None:
