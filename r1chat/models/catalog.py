@@ -241,6 +241,9 @@ def _entry(table: Mapping[str, Any]) -> Entry:
     for name in (model.text("id"), *aliases):
         if not _NAME.fullmatch(name) or named(name).quantization or _folded(name) == "demo":
             raise ValueError(f"{model.where}: {name!r} can't be a name: use letters, digits and -, and no quantization")
+    family = model.family()
+    system_text = model.yes("system_text", default=False)
+    forced_thinking = model.yes("forced_thinking", default=False)
     downloads = tuple(download for table in model.tables("downloads") for download in _downloads(table, model.where))
     quantizations = [download.quantization for download in downloads]
     if not downloads:
@@ -254,15 +257,15 @@ def _entry(table: Mapping[str, Any]) -> Entry:
         id=model.text("id"),
         title=title,
         aliases=aliases,
-        family=model.family(),
+        family=family,
         base=model.text("base", ""),
         parameters=parameters,
         active_parameters=model.whole("active_parameters", parameters),
         context=model.whole("context", 0),
         licence=model.text("licence", "not stated"),
         also_applies=model.texts("also_applies"),
-        system_text=model.yes("system_text", default=False),
-        forced_thinking=model.yes("forced_thinking", default=False),
+        system_text=system_text,
+        forced_thinking=forced_thinking,
         sampling=_sampling(sampling),
         sampling_source=sampling.text("source", ""),
         results={name: float(value) for name, value in results.items()},

@@ -168,7 +168,8 @@ def nearest(quantization: str, quantizations: Sequence[str]) -> str | None:
     place = rank(asked)
     places = {name: other for name in quantizations if (other := rank(name)) is not None}
     if place is not None and places:
-        return min(places, key=lambda name: (abs(places[name] - place), -places[name]))
+        bits = _bits(asked)
+        return min(places, key=lambda name: (abs(_bits(name) - bits), abs(places[name] - place), -places[name]))
     close = difflib.get_close_matches(asked, quantizations, n=1, cutoff=0.5)
     return close[0] if close else None
 
@@ -219,7 +220,13 @@ def listed(found: Sequence[Variant]) -> str:
 
 def size_text(n_bytes: int) -> str:
     """Write a size as the Hub does, in powers of ten: 4.7 GB; less than a tenth of that in MB."""
-    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 50_000_000 else f"{n_bytes / 1e6:.1f} MB"
+    return f"{n_bytes / 1e9:,.1f} GB" if n_bytes >= 50_000_000 else f"{n_bytes / 1e6:.1f} MB"
+
+
+def _bits(quantization: str) -> int:
+    """Tell the bits for a weight that a known quantization has in its name."""
+    digits = re.search(r"\d+", quantization)
+    return int(digits[0]) if digits else 0
 
 
 def _stem(name: str) -> str:
