@@ -153,7 +153,7 @@ class Hub:
     ) -> str:
         """Make a commit that holds these files; give its hash."""
         stored = {
-            path: Stored(Bytes(data) if isinstance(data, bytes) else data, lfs or path.endswith(".gguf") and lfs)
+            path: Stored(Bytes(data) if isinstance(data, bytes) else data, lfs or (path.endswith(".gguf") and lfs))
             for path, data in files.items()
         }
         commits = self._repositories.setdefault(repository, {})
@@ -316,9 +316,9 @@ class _Handler(BaseHTTPRequestHandler):
         ]
         self._json(
             {
-                **{"_id": "1", "id": repository, "modelId": repository, "sha": commit, "private": False},
-                **{"gated": "manual" if self.hub.gated else False, "tags": [], "downloads": 1, "likes": 1},
-                **{"siblings": siblings, "createdAt": "2025-01-20T00:00:00.000Z"},
+                "_id": "1", "id": repository, "modelId": repository, "sha": commit, "private": False,
+                "gated": "manual" if self.hub.gated else False, "tags": [], "downloads": 1, "likes": 1,
+                "siblings": siblings, "createdAt": "2025-01-20T00:00:00.000Z",
             }
         )
 

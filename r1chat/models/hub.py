@@ -121,10 +121,10 @@ class Hub:
     def __init__(
         self,
         endpoint: str = ENDPOINT,
-        tokens: TokenPolicy = TokenPolicy(),  # noqa: B008 - frozen
+        tokens: TokenPolicy = TokenPolicy(),
         *,
         offline: bool = False,
-        patience: Patience = Patience(),  # noqa: B008 - frozen
+        patience: Patience = Patience(),
     ) -> None:
         self.endpoint = endpoint.rstrip("/")
         self.patience = patience
@@ -451,7 +451,9 @@ def etag_of(response: "httpx2.Response") -> str:
 
 def cut(host: str) -> DownloadError:
     """Say that an answer ended too early."""
-    return DownloadError(f"{host} ended in the middle of the file.", hint="Run the same command again; it goes on here.")
+    return DownloadError(
+        f"{host} ended in the middle of the file.", hint="Run the same command again; it goes on here."
+    )
 
 
 def expired(host: str) -> DownloadError:
@@ -520,7 +522,9 @@ def _refusal(status: int, code: str, where: _Where, host: str, has_token: bool) 
         return DownloadError(f"{repository} has been disabled by the Hub.", hint="Choose another repository.")
     if status in (401, 404, 410):
         if status == 401 and code != "RepoNotFound" and has_token:
-            return DownloadError(f"{host} does not accept your token.", hint=f"Make a new one: {ENDPOINT}/settings/tokens")
+            return DownloadError(
+                f"{host} does not accept your token.", hint=f"Make a new one: {ENDPOINT}/settings/tokens"
+            )
         private = "" if has_token else " If it is private, give your token with --token or HF_TOKEN."
         return NotFoundError(f"There is no repository {repository} on {host}.", hint=f"Check its name.{private}")
     return DownloadError(f"{host} refuses the request (status {status}).", hint="Try again later.")

@@ -20,6 +20,7 @@ import queue
 import re
 import shutil
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
@@ -60,6 +61,9 @@ _MAX_MISMATCHES: Final = 2
 _MAX_CHANGES: Final = 2
 _HASH_BYTES: Final = 2**20
 _TICK: Final = 0.1  # seconds between two reports
+# Bytes a second above which no further connection is opened: more of them only cost CPU. Measured on two cores against
+# a hub on loopback, where one connection brings 590 MB/s and eight bring 360.
+_FAST: Final = 200e6
 _LOCK_SECONDS: Final = 0.2
 _BLOB_NAME: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,127}")
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
@@ -217,6 +221,8 @@ class _Transfer:
         self._on_progress = on_progress
         self._changed = threading.Condition()
         self._events: queue.SimpleQueue[_Target | BaseException] = queue.SimpleQueue()
+        self._n_allowed = 1  # pieces under way at once; grows up to `jobs`
+        self._measured = (0.0, 0)
 
     # In the calling thread
 
@@ -261,6 +267,7 @@ class _Transfer:
                     if isinstance(event, BaseException):
                         raise event
                     self._publish(event)
+                self._widen()
                 self._report()
         except BaseException:
             self._hub.interrupt()
@@ -277,6 +284,22 @@ class _Transfer:
                         target.part.record()
                         target.part.sync()
 
+    def _widen(self) -> None:
+        """Allow twice as many connections while those that there are bring less than _FAST."""
+        now, n_bytes = time.monotonic(), self._n_written()
+        (before, n_before) = self._measured
+        elapsed = now - before
+        if elapsed < _TICK / 2:
+            return
+        self._measured = (now, n_bytes)
+        if n_before and (n_bytes - n_before) / elapsed < _FAST and self._n_allowed < self._jobs:
+            with self._changed:
+                self._n_allowed = min(self._jobs, 2 * self._n_allowed)
+                self._changed.notify_all()
+
+    def _n_written(self) -> int:
+        return sum(target.part.n_written for target in self._targets if target.part)
+
     def release(self) -> None:
         """Give the locks back."""
         for target in self._targets:
@@ -284,7 +307,7 @@ class _Transfer:
 
     def _lock(self, target: _Target) -> None:
         from filelock import Timeout
-        from huggingface_hub.utils import WeakFileLock
+        from huggingface_hub.utils._fixes import WeakFileLock
 
         path = partial.lock_of(target.blob)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -300,7 +323,7 @@ class _Transfer:
         _check_folders(target.blob.parent, self._cache)
         if not self._cache.exists():
             self._cache.mkdir(parents=True)
-        from huggingface_hub.file_download import _create_cachedir_tag
+        from huggingface_hub._local_folder import _create_cachedir_tag
 
         _create_cachedir_tag(self._cache)
         etag = target.location.etag if target.location else ""
@@ -310,9 +333,7 @@ class _Transfer:
 
     def _cut(self, target: _Target, gaps: Sequence[Span]) -> None:
         """Cut spans into pieces, and put them into the queue."""
-        n_bytes = self._piece_bytes or min(
-            max(target.file.n_bytes // (4 * self._jobs), _LEAST_PIECE), _LARGEST_PIECE
-        )
+        n_bytes = self._piece_bytes or min(max(target.file.n_bytes // (4 * self._jobs), _LEAST_PIECE), _LARGEST_PIECE)
         for start, end in gaps:
             for at in range(start, end, n_bytes):
                 target.pieces.append(_Piece(target, at, min(at + n_bytes, end), target.generation))
@@ -355,8 +376,7 @@ class _Transfer:
 
     def _report(self, *, waiting: bool = False) -> None:
         files = tuple(target.progress for target in sorted(self._targets, key=lambda target: target.number))
-        n_fetched = sum(target.part.n_written for target in self._targets if target.part)
-        self._on_progress(PullProgress(files, n_fetched, waiting))
+        self._on_progress(PullProgress(files, self._n_written(), waiting))
 
     # In threads of their own
 
@@ -392,7 +412,8 @@ class _Transfer:
         """Wait for the next piece, in the order of the files; None when all is done."""
         with self._changed:
             while not self._over():
-                for target in self._targets:
+                n_active = sum(target.n_active for target in self._targets)
+                for target in self._targets if n_active < self._n_allowed else ():
                     if target.pieces and (target.opened or not target.n_active):
                         target.n_active += 1
                         return target.pieces.popleft()
@@ -597,7 +618,9 @@ def _targets(hub: Hub, listing: Listing, files: Sequence[RepoFile], cache: Path)
             _check_location(location, file, hub.host)
             name = location.etag
         if not _BLOB_NAME.fullmatch(name):
-            raise DownloadError(f"{hub.host} gives {clean(file.path)} no name that can be kept.", hint="Try again later.")
+            raise DownloadError(
+                f"{hub.host} gives {clean(file.path)} no name that can be kept.", hint="Try again later."
+            )
         blob = _storage(listing, cache) / "blobs" / name
         targets.append(_Target(number, file, blob, place(listing, file, cache), location))
     first: dict[Path, _Target] = {}
@@ -722,7 +745,9 @@ def _disk_error(error: OSError, cache: Path) -> R1ChatError:
     """Say in words what the disk refuses."""
     where = clean(str(cache))
     if error.errno in _FULL or getattr(error, "winerror", None) == 112:  # ERROR_DISK_FULL
-        return FitError(f"The disk is full: {where}.", hint="Make room, and run the same command again; it goes on here.")
+        return FitError(
+            f"The disk is full: {where}.", hint="Make room, and run the same command again; it goes on here."
+        )
     if error.errno == errno.EFBIG:
         return FitError(
             f"The disk of {where} can't hold files this large.", hint="Put the cache on another one, with HF_HUB_CACHE."
