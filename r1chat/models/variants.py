@@ -119,10 +119,10 @@ def quantization_of(path: str) -> str:
     name = _stem(name)
     if match := _SHARD.fullmatch(name):
         name = match["stem"]
-    found = _AT_END.search(name) or (list(_WITHIN.finditer(name)) or [None])[-1]
-    if found is None and folders:
-        found = _AT_END.search(folders[-1])
-    return canonical(found["word"]) if found else ""
+    for found in (_AT_END.search(name), *reversed([*_WITHIN.finditer(name)]), *map(_AT_END.search, folders[-1:])):
+        if found:
+            return canonical(found["word"])
+    return ""
 
 
 def canonical(quantization: str) -> str:
