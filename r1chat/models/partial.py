@@ -104,6 +104,7 @@ class PartialFile:
         self._id = ""
         self._spans = Spans()
         self._n_unrecorded = self._n_unsynced = 0
+        self.n_written = 0  # by this process, also what was dropped again
         self.data.parent.mkdir(parents=True, exist_ok=True)
         found = _read(self.data)
         if found and found.origin.n_bytes == origin.n_bytes and _is_file(self.data, origin.n_bytes):
@@ -148,6 +149,7 @@ class PartialFile:
             self._spans.add(position, end)
             self._n_unrecorded += end - position
             self._n_unsynced += end - position
+            self.n_written += end - position
             due = self._n_unrecorded >= RECORD_BYTES
         if due:
             self.record()
@@ -240,6 +242,19 @@ def find_partial(blob: Path) -> int:
     if found is None or not _is_file(blob.with_name(blob.name + SUFFIX), found.origin.n_bytes):
         return 0
     return found.spans.n_bytes
+
+
+def clear(blob: Path) -> None:
+    """Remove what is left beside a blob that is whole, by a kill in the last moment. The caller holds its lock."""
+    data = blob.with_name(blob.name + SUFFIX)
+    for path in (*_beside(data), data):
+        _unlink(path)
+
+
+def is_clear(blob: Path) -> bool:
+    """Tell whether nothing is left beside a blob."""
+    data = blob.with_name(blob.name + SUFFIX)
+    return not any(os.path.lexists(path) for path in (*_beside(data), data))
 
 
 def remove(partial: Partial) -> int:
