@@ -316,9 +316,17 @@ class _Handler(BaseHTTPRequestHandler):
         ]
         self._json(
             {
-                "_id": "1", "id": repository, "modelId": repository, "sha": commit, "private": False,
-                "gated": "manual" if self.hub.gated else False, "tags": [], "downloads": 1, "likes": 1,
-                "siblings": siblings, "createdAt": "2025-01-20T00:00:00.000Z",
+                "_id": "1",
+                "id": repository,
+                "modelId": repository,
+                "sha": commit,
+                "private": False,
+                "gated": "manual" if self.hub.gated else False,
+                "tags": [],
+                "downloads": 1,
+                "likes": 1,
+                "siblings": siblings,
+                "createdAt": "2025-01-20T00:00:00.000Z",
             }
         )
 

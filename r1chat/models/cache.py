@@ -286,6 +286,17 @@ def _own_time(entry: os.DirEntry[str]) -> float:
         return 0.0
 
 
+def _is_missing(path: Path) -> bool:
+    """Whether nothing is there; what can't be looked at may be there."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 class _Blobs:
     """The folder of the blobs, and whether a link leads into it. The real place of a folder is asked for once."""
 
@@ -299,10 +310,10 @@ class _Blobs:
         """Whether a blob is gone, and not only somewhere that is out of reach now."""
         if not self._is_there:
             return False
-        if not os.path.lexists(blob):
+        if _is_missing(blob):
             return True
         stored = stored_behind(blob)
-        return stored is not None and is_store(stored.parents[1]) and not stored.exists()
+        return stored is not None and is_store(stored.parents[1]) and _is_missing(stored)
 
     def behind(self, link: Path) -> Path | None:
         """Follow one step of a link: a blob may itself be a link, into the store that repositories share."""

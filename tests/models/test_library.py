@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from huggingface_hub import constants, try_to_load_from_cache
 from r1chat.models import catalog, reference, resolve
 from r1chat.models.cache import MAX_ENTRIES, hub_cache, repositories
 from r1chat.models.library import Library, locate, open_library
+from r1chat.models.partial import Origin, PartialFile
 from r1chat.models.verification import verify
 from tests.conftest import ROOT
 from tests.gguf_writer import tiny
@@ -23,6 +25,7 @@ from tests.hub_cache import COMMIT_1, COMMIT_2, HubCache, files_under
 
 REPOSITORY = "someone/Some-R1-GGUF"
 CATALOG = catalog.load(catalog.default_path())
+NOBODY = 65534  # the usual number of the user without rights
 SPLIT = [f"Q8_0/Some-R1-Q8_0-0000{number}-of-00003.gguf" for number in (1, 2, 3)]
 
 
@@ -269,17 +272,50 @@ def test_a_cache_that_is_none(tmp_path: Path, content: str) -> None:
     assert ((), None, False) == (library.models(), library.find(REPOSITORY), bool(library.waste()))
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs a user who may not read everything")
-def test_folders_nobody_may_read(hub: HubCache, library: Library) -> None:
+@pytest.fixture
+def restricted() -> Iterator[HubCache]:
+    """A cache of a user whom permissions bind, which root is not: the test is that user then."""
+    if os.name == "nt":
+        pytest.skip("needs POSIX permissions")
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are closed to other users
+        hub = HubCache(Path(folder) / "hub")
+        hub.add(REPOSITORY, "Some-R1-Q4_K_M.gguf", b"four")
+        hub.add("a/b", "Some-R1-Q4_K_M.gguf", b"four")
+        before = os.geteuid()
+        if before == 0:
+            Path(folder).chmod(0o755)
+            for path in (hub.folder, *hub.folder.rglob("*")):
+                os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+            os.seteuid(NOBODY)
+        try:
+            yield hub
+        finally:
+            os.seteuid(before)
+            for path in hub.folder.rglob("*"):
+                if path.is_dir():
+                    path.chmod(0o755)
+
+
+def test_folders_nobody_may_read(restricted: HubCache) -> None:
     """A folder without permission hides its models; others are found, and no blob of its repository is an orphan."""
-    good = hub.add("a/b", "Some-R1-Q4_K_M.gguf", b"four")
-    hidden = hub.add(REPOSITORY, "Some-R1-Q4_K_M.gguf", b"four")
-    hidden.parent.chmod(0)
-    try:
-        assert [good] == [model.path for model in library.models()]
-        assert () == library.waste().orphans
-    finally:
-        hidden.parent.chmod(0o755)
+    library = Library(restricted.folder)
+    hidden = restricted.repository(REPOSITORY) / "snapshots" / COMMIT_1
+    hidden.chmod(0)
+    assert ["a/b"] == [model.repository for model in library.models()]
+    assert () == library.waste().orphans
+    hidden.chmod(0o755)
+    (restricted.repository(REPOSITORY) / "blobs").chmod(0)
+    assert ["a/b"] == [model.repository for model in library.models()]
+    assert () == library.waste().orphans
+
+
+def test_a_folder_that_cannot_be_written_to(restricted: HubCache) -> None:
+    """What can't be removed is told, with the system's reason, and nothing else is done."""
+    library = Library(restricted.folder)
+    models = library.holdings(REPOSITORY)
+    models[0].path.parent.chmod(0o500)
+    assert ["Permission denied"] == [one.why for one in library.remove(models).skipped]
+    assert b"four" == models[0].path.read_bytes()
 
 
 def test_more_files_than_are_looked_at(hub: HubCache, library: Library) -> None:
@@ -439,18 +475,6 @@ def test_removing_twice_is_no_error(hub: HubCache, library: Library) -> None:
     models = library.models()
     library.remove(models)
     assert 0 == library.remove(models).n_bytes
-
-
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs a user who may not write everywhere")
-def test_a_folder_that_cannot_be_written_to(hub: HubCache, library: Library) -> None:
-    """What can't be removed is told, with the system's reason, and nothing else is done."""
-    file = hub.add(REPOSITORY, "Some-R1-Q4_K_M.gguf", b"four")
-    file.parent.chmod(0o500)
-    try:
-        assert ["Permission denied"] == [one.why for one in library.remove(library.models()).skipped]
-        assert b"four" == file.read_bytes()
-    finally:
-        file.parent.chmod(0o755)
 
 
 # Pruning
@@ -640,3 +664,36 @@ def test_a_folder_that_waits_for_a_download_stays(
     assert (False, True) == (eight.exists(), eight.parent.is_dir())
     hub.add(REPOSITORY, "Some-R1-Q4_K_M.gguf", b"four")
     assert library.find(REPOSITORY) is not None
+
+
+# Unfinished downloads of r1chat's own
+
+
+@pytest.fixture
+def begun(hub: HubCache) -> PartialFile:
+    """A download that was cut at a third."""
+    blob = hub.blob(REPOSITORY, b"four").with_name("f" * 64)
+    partial = PartialFile(blob, Origin(REPOSITORY, "Some-R1-Q8_0.gguf", "main", COMMIT_1, 3_000_000))
+    with partial.open() as stream:
+        partial.write(stream, 0, bytes(1_000_000))
+    partial.sync()
+    return partial
+
+
+def test_a_partial_download_is_no_model(hub: HubCache, library: Library, begun: PartialFile) -> None:
+    """It is not found and not listed as a model, but told with what is done of it, and its files are no orphans."""
+    assert () == library.models()
+    assert library.find(REPOSITORY, quantization="Q8_0") is None
+    (one,) = library.partials()
+    assert (1_000_000, 3_000_000) == (one.n_done, one.n_bytes)
+    assert f"hf.co/{REPOSITORY}:Q8_0" == library.name_of(one)
+    assert [hub.blob(REPOSITORY, b"four")] == [orphan.file for orphan in library.waste().orphans]
+
+
+def test_a_partial_download_goes_with_its_model(library: Library, begun: PartialFile, hub: HubCache) -> None:
+    """`rm` takes the unfinished download of the quantization that is named, and no other."""
+    assert () == library.partials_of(REPOSITORY, quantization="Q4_K_M", file=None)
+    partials = library.partials_of(REPOSITORY.lower(), quantization="q8_0", file=None)
+    assert 1 == len(partials)
+    assert () == library.remove((), partials).skipped
+    assert {f"blobs/{hashlib.sha256(b'four').hexdigest()}"} == files_under(hub.repository(REPOSITORY))
