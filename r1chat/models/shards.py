@@ -36,7 +36,7 @@ def read_model(path: Path) -> ModelFile:
     if len(paths) == 1:
         return ModelFile(path, paths, header)
     headers = tuple(read_header(shard) for shard in paths)
-    return ModelFile(paths[0], paths, _joined(headers))
+    return ModelFile(paths[0], paths, join_headers(headers))
 
 
 def check_shards(path: Path, header: Header) -> tuple[Path, ...]:
@@ -71,7 +71,7 @@ def _listed(names: list[str]) -> str:
     return f"{', '.join(names[:3])} and {len(names) - 3} more are"
 
 
-def _joined(headers: tuple[Header, ...]) -> Header:
+def join_headers(headers: tuple[Header, ...]) -> Header:
     """Check that the shards make one model, whole, and join their tensors under the first one's metadata."""
     first = headers[0]
     tensors: dict[str, Tensor] = {}
