@@ -1,8 +1,8 @@
 """A Hub on loopback: a real HTTP server that speaks the Hub's API as huggingface_hub uses it, and can misbehave.
 
 Two servers in threads. The Hub (http://127.0.0.1:PORT) knows model info, trees and resolve addresses; the storage
-(http://localhost:PORT, another host) gives the bytes of large files under signed addresses, as the Hub's CDN does. Every
-request is logged, with the range it asked for. As a program, `python -m tests.hub --n-bytes N` serves one generated
+(http://localhost:PORT, another host) gives the bytes of large files under signed addresses, as the Hub's CDN does.
+Every request is logged, with the range it asked for. As a program, `python -m tests.hub --n-bytes N` serves a generated
 file, prints a line of JSON that says where, and lives until its stdin ends.
 """
 

@@ -78,7 +78,10 @@ class Patience:
 
 
 class Trouble(Exception):
-    """Something that may be over the next time. `error` is what to say when it isn't; `seconds` what the server asks."""
+    """Something that may be over the next time. `error` is what to say if it isn't; `seconds` what the server asks.
+
+    `now`: the first new try needs no wait.
+    """
 
     def __init__(self, error: R1ChatError, *, seconds: float | None = None, now: bool = False) -> None:
         super().__init__(error.message)

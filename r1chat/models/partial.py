@@ -311,14 +311,15 @@ def _read(data: Path) -> _Found | None:
             return None
         origin = Origin(**{name: kind(state[name]) for name, kind in Origin.__annotations__.items()})
         spans = Spans(_checked(state["done"], origin.n_bytes))
-    except (OSError, ValueError, TypeError, KeyError):
+        known = str(state["id"])
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
-    with suppress(OSError, ValueError, TypeError, KeyError):
+    with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
         now = _load(now_path)
-        if now["id"] == state["id"] and now["boot"] == boot():
+        if now["id"] == known and now["boot"] == boot():
             for start, end in _checked(now["done"], origin.n_bytes):
                 spans.add(start, end)
-    return _Found(str(state["id"]), origin, spans)
+    return _Found(known, origin, spans)
 
 
 def _load(path: Path) -> dict[str, Any]:

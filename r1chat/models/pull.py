@@ -22,7 +22,7 @@ import shutil
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -360,7 +360,7 @@ class _Transfer:
             return
         _check_folders(target.pointer.parent, self._cache)
         target.pointer.parent.mkdir(parents=True, exist_ok=True)
-        if os.path.lexists(target.pointer) and target.pointer.name not in os.listdir(target.pointer.parent):
+        if os.path.lexists(target.pointer) and not _is_spelled_so(target.pointer):
             raise DownloadError(
                 f"{clean(target.file.path)} differs from another file of its folder only in upper and lower case.",
                 hint="Put the cache on a disk that tells them apart, with HF_HUB_CACHE.",
@@ -704,10 +704,14 @@ def _is_whole(target: _Target) -> bool:
     try:
         if pointer.is_symlink():
             return pointer.resolve() == target.blob.resolve() and _has_size(pointer, target.file.n_bytes)
-        named = pointer.name in os.listdir(pointer.parent)  # not the one in other letters that the system means
-        return named and _has_size(pointer, target.file.n_bytes)
+        return _is_spelled_so(pointer) and _has_size(pointer, target.file.n_bytes)
     except OSError:
         return False
+
+
+def _is_spelled_so(path: Path) -> bool:
+    """Tell whether a folder has this very name, and not one in other letters that the system takes for the same."""
+    return any(other.name == path.name for other in path.parent.iterdir())
 
 
 def _has_size(path: Path, n_bytes: int) -> bool:
@@ -763,8 +767,3 @@ def _disk_error(error: OSError, cache: Path) -> R1ChatError:
 
 def _size(n_bytes: int) -> str:
     return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 50_000_000 else f"{n_bytes / 1e6:.1f} MB"
-
-
-def each(files: Sequence[RepoFile]) -> Iterator[str]:
-    """Name the files, harmlessly."""
-    return (clean(file.path) for file in files)

@@ -1,0 +1,272 @@
+"""`r1chat pull`: get a model from the Hub. Parses, wires, prints; `look` and `fetch` serve `run` too."""
+
+import os
+import re
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from r1chat import paths
+from r1chat.core.sanitize import clean, dumps
+from r1chat.errors import ExitCode, FitError, NotFoundError, R1ChatError, UsageError
+from r1chat.models import catalog
+from r1chat.models.cache import hub_cache
+from r1chat.models.hub import ENDPOINT, Hub, Listing, TokenPolicy
+from r1chat.models.library import Library
+from r1chat.models.pull import JOBS, Pulled, PullProgress, Room, place, room
+from r1chat.models.pull import pull as download
+from r1chat.models.reference import parse
+from r1chat.models.resolve import Wish, wish
+from r1chat.models.variants import Variant, choose, listed, variants
+from r1chat.terminal.bars import Bar, bars
+from r1chat.terminal.screen import Screen
+from r1chat.terminal.tables import size
+
+_TRUE: Final = {"1", "ON", "YES", "TRUE"}  # huggingface_hub, constants.py
+_TOKEN: Final = re.compile(r"[\x21-\x7e]{1,1000}")
+_WAITING: Final = "Another process fetches this model: waiting for it."
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How the Hub is reached, and where its files are kept."""
+
+    endpoint: str
+    tokens: TokenPolicy
+    offline: bool
+    cache: Path
+
+    def hub(self) -> Hub:
+        """Open it."""
+        return Hub(self.endpoint, self.tokens, offline=self.offline)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a name has come to on the Hub: the files to fetch, and the disk before that."""
+
+    wish: Wish
+    listing: Listing
+    variant: Variant
+    room: Room
+
+    @property
+    def name(self) -> str:
+        """How to write it in a message."""
+        quantization = f":{self.variant.quantization}" if self.variant.quantization else ""
+        return clean(f"{self.listing.repository}{quantization}")
+
+
+def pull(
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME", help="7b, 7b:Q8_0, user/repository:Q4_K_M, or a Hub address.")
+    ],
+    quantization: Annotated[
+        str | None, typer.Option("--quant", metavar="NAME", help="The quantization. Default: Q4_K_M.")
+    ] = None,
+    revision: Annotated[
+        str | None, typer.Option("--revision", metavar="NAME", help="A branch, a tag or a commit. Default: main.")
+    ] = None,
+    token: Annotated[
+        str | None, typer.Option("--token", metavar="TOKEN", help="For private and gated models; else HF_TOKEN.")
+    ] = None,
+    token_hosts: Annotated[
+        list[str] | None,
+        typer.Option("--token-host", metavar="HOST", help="May see the token, like huggingface.co. Repeatable."),
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, max=64, metavar="N", help="Connections at once.")] = JOBS,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show files, sizes, target and room; fetch nothing.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Begin even if the disk has no room.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Use no network: see whether it is here.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing unless it fails.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
+) -> None:
+    """Get models from the Hub, into the cache that other programs use too.
+
+    What is here already is not fetched again. After Ctrl-C or a broken line the same command goes on where it was.
+    """
+    results: list[dict[str, Any]] = []
+    failure: R1ChatError | None = None
+    try:
+        reach = access(os.environ, token=token, token_hosts=token_hosts or (), offline=offline)
+        known = catalog.load(catalog.default_path(), paths.find().config / "models.toml")
+        wishes = [wish(parse(name), known, quantization=quantization, revision=revision) for name in names]
+        if token and reach.tokens.token_for(reach.endpoint) is None and not quiet:
+            _tell("The token is not sent to this host: name it with --token-host if you trust it.")
+        for wanted in wishes:
+            results.append(_one(wanted, reach, jobs=jobs, dry_run=dry_run, force=force, quiet=quiet, json=json))
+    except KeyboardInterrupt:
+        if not quiet:
+            _tell("Stopped. The same command goes on from here.")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    except R1ChatError as error:
+        failure = error
+        raise
+    finally:
+        if json:
+            wrong = failure and {"code": failure.exit_code, "message": failure.message, "hint": failure.hint}
+            typer.echo(dumps({"models": results, **({"error": wrong} if wrong else {})}))
+
+
+def access(
+    environ: Mapping[str, str], *, token: str | None = None, token_hosts: Sequence[str] = (), offline: bool = False
+) -> Access:
+    """Read from the environment how to reach the Hub (huggingface_hub's names: constants.py, utils/_auth.py)."""
+    offline = offline or any(
+        environ.get(name, "").upper() in _TRUE for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+    )
+    hosts = [*token_hosts, *environ.get("R1CHAT_TOKEN_HOSTS", "").replace(",", " ").split()]
+    policy = TokenPolicy(_token(environ, token), frozenset(hosts))
+    return Access(environ.get("HF_ENDPOINT", "").strip() or ENDPOINT, policy, offline, hub_cache(environ))
+
+
+def look(wanted: Wish, hub: Hub, cache: Path) -> Order:
+    """Ask the Hub what a wish comes to. Raises NotFoundError for what it hasn't, and DownloadError."""
+    listing = hub.listing(wanted.repository, wanted.revision)
+    found = variants(listing.files)
+    if wanted.file is None:
+        variant = choose(found, wanted.quantization, where=wanted.repository)
+    else:
+        variant = _holding(wanted.file, found, wanted.repository)
+    return Order(wanted, listing, variant, room(listing, variant.files, cache))
+
+
+def fetch(
+    order: Order, hub: Hub, cache: Path, screen: Screen, *, jobs: int = JOBS, force: bool = False, quiet: bool = False
+) -> Pulled:
+    """Fetch what was ordered, and show on stderr how far it is. Raises what `models.pull.pull` raises."""
+    shown = bars(sys.stderr, screen, quiet=quiet)
+
+    def show(progress: PullProgress) -> None:
+        files = [Bar(file.path, file.n_bytes, file.n_done, file.n_checked) for file in progress.files]
+        shown.show(files, progress.n_fetched, _WAITING if progress.waiting else "")
+
+    try:
+        return download(hub, order.listing, order.variant.files, cache, jobs=jobs, force=force, on_progress=show)
+    finally:
+        shown.close()
+
+
+def _one(
+    wanted: Wish, reach: Access, *, jobs: int, dry_run: bool, force: bool, quiet: bool, json: bool
+) -> dict[str, Any]:
+    """Get one model; give what there is to say of it."""
+    begun = time.monotonic()
+    screen = Screen.detect(os.environ, sys.stdin, sys.stdout, sys.stderr)
+    if wanted.notice and not quiet:
+        _tell(wanted.notice)
+    if reach.offline:
+        return _from_disk(wanted, reach, quiet=quiet or json)
+    with reach.hub() as hub:
+        order = look(wanted, hub, reach.cache)
+        if dry_run:
+            return _announce(order, reach, force=force, quiet=quiet or json)
+        if not quiet and order.room.n_missing:
+            _tell(f"{order.name}: {size(order.room.n_missing)} to fetch.")
+        pulled = fetch(order, hub, reach.cache, screen, jobs=jobs, force=force, quiet=quiet)
+    if not (quiet or json):
+        typer.echo(clean(f"{order.name} is here, {size(pulled.n_bytes)}: {pulled.paths[0]}"))
+    return {
+        **_facts(order),
+        "paths": [clean(str(path)) for path in pulled.paths],
+        "bytes": pulled.n_bytes,
+        "fetched_bytes": pulled.n_fetched,
+        "seconds": round(time.monotonic() - begun, 3),
+    }
+
+
+def _from_disk(wanted: Wish, reach: Access, *, quiet: bool) -> dict[str, Any]:
+    """Find a model without the network. Raises NotFoundError."""
+    revision = None if wanted.revision == "main" else wanted.revision
+    library = Library(reach.cache)
+    found = library.find(wanted.repository, revision=revision, quantization=wanted.quantization, file=wanted.file)
+    if found is None or not found.complete:
+        raise NotFoundError(
+            f"{clean(wanted.title)} is not on this machine.", hint="Pull it without --offline and HF_HUB_OFFLINE."
+        )
+    if not quiet:
+        typer.echo(clean(f"{found.name} is here, {size(found.n_bytes)}: {found.path}"))
+    return {
+        "repository": found.repository,
+        "commit": found.commit,
+        "quantization": found.quantization,
+        "paths": [clean(str(path)) for path in found.paths],
+        "bytes": found.n_bytes,
+        "fetched_bytes": 0,
+    }
+
+
+def _announce(order: Order, reach: Access, *, force: bool, quiet: bool) -> dict[str, Any]:
+    """Show what a pull would do. Raises FitError if there is no room for it."""
+    space, files = order.room, order.variant.files
+    target = place(order.listing, files[0], reach.cache).parent
+    if not quiet:
+        typer.echo(f"{order.name}, revision {clean(order.listing.revision)} ({order.listing.commit[:12]})")
+        for file in files:
+            typer.echo(clean(f"  {size(file.n_bytes):>9}  {file.path}"))
+        typer.echo(clean(f"  into      {target}"))
+        typer.echo(f"  to fetch  {size(space.n_missing)} of {size(order.variant.n_bytes)}")
+        typer.echo(f"  room      {size(space.n_needed)} needed, {size(space.n_free)} free")
+    if not space.fits and not force:
+        raise FitError(
+            f"There is no room: this needs {size(space.n_needed)}, and {size(space.n_free)} are free.",
+            hint="Make room, or choose a smaller quantization.",
+        )
+    return {
+        **_facts(order),
+        "files": [{"path": clean(file.path), "bytes": file.n_bytes, "sha256": file.sha256} for file in files],
+        "target": clean(str(target)),
+        "bytes": order.variant.n_bytes,
+        "missing_bytes": space.n_missing,
+        "needed_bytes": space.n_needed,
+        "free_bytes": space.n_free,
+    }
+
+
+def _facts(order: Order) -> dict[str, Any]:
+    return {
+        "repository": order.listing.repository,
+        "revision": order.listing.revision,
+        "commit": order.listing.commit,
+        "quantization": order.variant.quantization,
+    }
+
+
+def _holding(path: str, found: Sequence[Variant], repository: str) -> Variant:
+    """Find the model that a file is a part of."""
+    for variant in found:
+        if any(file.path == path for file in variant.files):
+            if not variant.complete:
+                raise NotFoundError(f"{clean(repository)} lacks parts of {clean(path)}.", hint="Choose another one.")
+            return variant
+    hint = f"It has {listed(found)}." if found else "It holds no GGUF model."
+    raise NotFoundError(f"{clean(repository)} has no model in {clean(path)}.", hint=hint)
+
+
+def _token(environ: Mapping[str, str], given: str | None) -> str | None:
+    """Find the token: --token, else HF_TOKEN, else the file that `hf auth login` writes."""
+    token = given
+    if token is None and environ.get("HF_HUB_DISABLE_IMPLICIT_TOKEN", "").upper() not in _TRUE:
+        token = environ.get("HF_TOKEN") or environ.get("HUGGING_FACE_HUB_TOKEN")
+        if not token:
+            home = environ.get("HF_HOME") or str(Path(environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface")
+            file = Path(environ.get("HF_TOKEN_PATH") or str(Path(home) / "token"))
+            try:
+                token = file.expanduser().read_text("utf-8")
+            except (OSError, ValueError, RuntimeError):
+                token = None
+    token = (token or "").replace("\r", "").replace("\n", "").strip()
+    if token and not _TOKEN.fullmatch(token):
+        raise UsageError("The token has characters that no token has.", hint="Copy it again from huggingface.co.")
+    return token or None
+
+
+def _tell(*lines: str) -> None:
+    typer.echo(clean("\n".join(lines)), err=True)
