@@ -7,7 +7,7 @@ from r1chat.chat import Chat, Options
 from r1chat.core.memory import Wishes
 from r1chat.core.sampling import Sampling
 from r1chat.engine.base import ThinkBudget
-from r1chat.launch import launch
+from r1chat.launch import at_hand, launch
 
 
 def open(
@@ -27,7 +27,9 @@ def open(
     think_budget: int | None = None,
     think: bool = True,
 ) -> Chat:
-    """Open a model for a chat: "demo", or the path of a GGUF file. Use the chat as a context manager, or close it.
+    """Open a model for a chat: "demo", a name ("7b:Q8_0") of one that is on this machine, or the path of a GGUF file.
+
+    Nothing is downloaded. Use the chat as a context manager, or close it.
 
     The sampling defaults are DeepSeek's own. `think_budget` and `max_tokens` count tokens; None leaves the context and
     the default limit as the only bounds. `n_ctx` None takes min(trained, 8,192). Raises NotFoundError, GGUFError or
@@ -38,5 +40,6 @@ def open(
     options = Options(
         sampling=sampling, max_tokens=max_tokens, think_budget=ThinkBudget(think_budget), think=think, stop=stops
     )
-    launched = launch(model, Wishes(n_ctx, n_threads, n_gpu_layers), paths.find())
+    folders = paths.find()
+    launched = launch(at_hand(model, folders), Wishes(n_ctx, n_threads, n_gpu_layers), folders)
     return Chat(launched.engine, family=launched.shape.family, options=options)

@@ -101,12 +101,14 @@ class Chat:
         family: str,
         options: Options | None = None,
         system: str = "",
+        opening: Iterable[Notice] = (),
         sinks: Iterable[Sink] = (),
     ) -> None:
         self._engine = engine
         self._family = family
         self.options = options or Options()
         self._system = system
+        self._opening = tuple(opening)  # told in the first turn
         self._sinks = tuple(sinks)
         self._exchanges: list[Exchange] = []
         self._leaf: int | None = None
@@ -215,9 +217,10 @@ class Chat:
         )
 
     def _advice(self) -> Iterator[Notice]:
-        """What DeepSeek recommends and this chat does otherwise; said in its first turn."""
+        """What is told in the first turn: how it came to this model, and where we do not what DeepSeek recommends."""
         if self._exchanges:
             return
+        yield from self._opening
         if self.options.sampling.greedy:
             text = "At temperature 0, R1 tends to repeat itself without end; DeepSeek recommends 0.6."
             yield Notice("greedy", text)

@@ -1,11 +1,14 @@
-"""What Ctrl-C does while one question is answered: the first ends the answer, the second ends the engine.
+"""What Ctrl-C does while there is something to lose. Knows a chat; knows no terminal.
 
-Knows a chat; knows no terminal. The handler only leaves a note in a queue that the turn's iterator reads, so that it
-can't meet a lock its own thread holds.
+While one question is answered the first one ends the answer, the second the engine: the handler only leaves a note in a
+queue that the turn's iterator reads, so that it can't meet a lock its own thread holds. While a download runs it raises
+KeyboardInterrupt, so that what has come is kept. At any other time it ends the program at once (__main__).
 """
 
+import contextlib
 import os
 import signal
+from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -38,3 +41,13 @@ class Interrupts:
         if self._n >= PATIENCE or not self._chat.busy:
             os._exit(ExitCode.INTERRUPTED)
         self._chat.control(Cancel())
+
+
+@contextlib.contextmanager
+def raising() -> Iterator[None]:
+    """Let Ctrl-C raise KeyboardInterrupt for the time of a `with` block, in the main thread."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,6 +1,7 @@
-"""Reference -> file -> plan -> engine: the only module that joins the models' room and the engine's.
+"""A word -> file -> plan -> engine: the only module that joins the models' room and the engine's.
 
-Reads and judges the header before anything native is started. Knows no terminal and no conversation.
+Reads and judges the header before anything native is started. Knows no terminal, no conversation and no network: what
+is not on this machine is told as a `Wish`, for others to pull.
 """
 
 import contextlib
@@ -9,13 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from r1chat.core.memory import Plan, Wishes, plan
+from r1chat.core.sanitize import clean
 from r1chat.core.shape import FamilyName, Shape
 from r1chat.engine import devices
 from r1chat.engine.selfcheck import SelfCheck
 from r1chat.engine.worker import WorkerEngine
-from r1chat.errors import NotFoundError
-from r1chat.models import catalog, library, reference
+from r1chat.errors import NotFoundError, R1ChatError
+from r1chat.models import catalog, library, reference, resolve
 from r1chat.models.judge import judge
+from r1chat.models.library import demo_path
+from r1chat.models.resolve import Wish
 from r1chat.models.shape import shape_of
 from r1chat.models.shards import read_model
 from r1chat.paths import Paths
@@ -25,11 +29,15 @@ DEMO = "demo"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A model that is on this machine. `family` is the catalogue's, if it knows the model."""
+    """A model that is on this machine. `family` is the catalogue's, if it knows the model.
+
+    `notice` says which quantization a name without one has come to; it is empty where there was nothing to choose.
+    """
 
     name: str
     path: Path
     family: FamilyName | None = None
+    notice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,28 +50,58 @@ class Launched:
     engine: WorkerEngine
 
 
-def resolve(model: str) -> Target:
-    """Find the file that a user's word for a model means. Raises NotFoundError, or UsageError for an empty word."""
-    match reference.parse(model):
+def find(model: str, paths: Paths) -> Target | Wish:
+    """Find the file that a user's word for a model means; a Wish is a model of the Hub that is not on this machine.
+
+    Raises NotFoundError for a word that means nothing, and UsageError for one that can't mean a model.
+    """
+    match meant := reference.parse(model):
         case reference.Demo():
-            return Target(DEMO, library.demo_path())
+            return Target(DEMO, demo_path())
         case reference.File(path):
             return Target(path.name, path)
-        case reference.Name(name):
-            raise _not_here(name)
+    known = catalog.load(catalog.default_path(), paths.config / "models.toml")
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home raises where there is none
+    here = library.open_library(os.environ, home, known)
+    if isinstance(meant, reference.Ollama):
+        if local := here.find_ollama(meant.name):
+            return Target(local.name, local.path)
+        name = clean(meant.name)
+        raise NotFoundError(f"Ollama has no model {name} here.", hint="What is here: r1chat list")
+    wish = resolve.wish(meant, known)
+    local = library.locate(here, wish)
+    if local is None:
+        return wish
+    notice = wish.notice
+    if notice and local.quantization != wish.quantization:
+        notice = f"{clean(model)} without a quantization is taken as {local.name}, which is here."
+    return Target(local.name, local.path, wish.entry.family if wish.entry else None, notice)
 
 
-def launch(model: str, wishes: Wishes, paths: Paths) -> Launched:
+def at_hand(model: str, paths: Paths) -> Target:
+    """Find the file that a user's word for a model means. Raises what `find` does, and NotFoundError for a Wish."""
+    found = find(model, paths)
+    if isinstance(found, Wish):
+        raise not_here(found)
+    return found
+
+
+def not_here(wish: Wish) -> NotFoundError:
+    """Say that a model is not on this machine, and the command that gets it."""
+    size = f" ({wish.download.n_bytes / 1e9:.1f} GB)" if wish.download and wish.download.n_bytes else ""
+    return NotFoundError(f"{clean(wish.title)} is not on this machine.", hint=f"Get it{size}: {clean(wish.command)}")
+
+
+def launch(target: Target, wishes: Wishes, paths: Paths) -> Launched:
     """Judge the model's file, plan, and start an engine that loads it; returns before it is loaded.
 
     Raises NotFoundError, GGUFError, or UsageError for a wish that can't be honoured.
     """
-    target = resolve(model)
     file = read_model(target.path)
     judge(file.header)
     shape = shape_of(file.header, target.family)
     chosen = plan(shape, devices.host(), wishes)
-    engine = WorkerEngine(str(file.path), SelfCheck(paths.self_check, library.demo_path()))
+    engine = WorkerEngine(str(file.path), SelfCheck(paths.self_check, demo_path()))
     engine.load(chosen)
     return Launched(target, shape, chosen, engine)
 
@@ -82,27 +120,6 @@ def last_used(paths: Paths) -> str | None:
     """Give the word for the model that was run last, if it still means one."""
     try:
         model = os.fsdecode(paths.last_model.read_bytes()).strip()
-        return model if model and resolve(model).path.is_file() else None
-    except (OSError, ValueError, NotFoundError):
+        return model if model and at_hand(model, paths).path.is_file() else None
+    except (OSError, ValueError, R1ChatError):
         return None
-
-
-def _not_here(name: str) -> NotFoundError:
-    """Say what the name means, where its file is to be had, or what it may have been meant to be."""
-    models = catalog.load(catalog.default_path())
-    if entry := models.find(name):
-        download = entry.download
-        files = download.file if download.n_files == 1 else f"the {download.n_files} files of {download.quantization}"
-        size = f" ({download.n_bytes / 1e9:.1f} GB)" if download.n_bytes else ""
-        return NotFoundError(
-            f"{entry.title} is not on this machine.",
-            hint=f"Get {files}{size} from https://huggingface.co/{download.repository} and run it by its path.",
-        )
-    if len(name.split()) > 1:  # the question stands where the model should
-        return NotFoundError(
-            f"There is no model {name!r}.", hint="Name the model first: r1chat run demo 'What is 2+2?'"
-        )
-    if near := models.nearest(name):
-        return NotFoundError(f"There is no model {name!r}.", hint=f"Did you mean {' or '.join(near)}?")
-    hint = "Give the path of a GGUF file, or try the bundled model: r1chat run demo"
-    return NotFoundError(f"There is no model {name!r}.", hint=hint)

@@ -9,38 +9,38 @@ from r1chat import paths, settings
 from r1chat.core.memory import Wishes
 from r1chat.errors import GGUFError, NotFoundError, UsageError
 from r1chat.files import read_text
-from r1chat.launch import DEMO, last_used, launch, remember, resolve
+from r1chat.launch import DEMO, at_hand, last_used, launch, remember
 from r1chat.models.library import demo_path
 from tests.gguf_writer import tiny
 
 
 def test_demo_is_the_bundled_model(checked: Path) -> None:
     """`demo` launches from the package, with a plan within what it was trained for."""
-    launched = launch("demo", Wishes(n_ctx=256), paths.find())
+    launched = launch(at_hand("demo", paths.find()), Wishes(n_ctx=256), paths.find())
     launched.engine.close()
     assert demo_path() == launched.target.path
     assert (256, "r1-distill") == (launched.plan.n_ctx, launched.shape.family)
 
 
 def test_a_known_name_says_what_to_get(home: Path) -> None:
-    """A model of the catalogue that is not here is named, with its file, size and place."""
+    """A model of the catalogue that is not here is named, with its size and the command that gets it."""
     with pytest.raises(NotFoundError) as error:
-        resolve("7B")
+        at_hand("7B", paths.find())
     assert "DeepSeek-R1-Distill-Qwen-7B is not on this machine." == error.value.message
-    assert "DeepSeek-R1-Distill-Qwen-7B-Q4_K_M.gguf (4.7 GB)" in error.value.hint
+    assert "Get it (4.7 GB): r1chat pull 7b:Q4_K_M" == error.value.hint
 
 
 def test_a_mistyped_name_gets_a_suggestion(home: Path) -> None:
     """Something like a known name is taken for a slip."""
     with pytest.raises(NotFoundError) as error:
-        resolve("distil-qwen-7b")
+        at_hand("distil-qwen-7b", paths.find())
     assert "distill-qwen-7b" in error.value.hint
 
 
 def test_an_unknown_name_points_to_the_demo(home: Path) -> None:
     """Something like nothing points to what works."""
     with pytest.raises(NotFoundError) as error:
-        resolve("zzzzzz")
+        at_hand("zzzzzz", paths.find())
     assert "r1chat run demo" in error.value.hint
 
 
@@ -49,13 +49,13 @@ def test_a_broken_file_starts_no_process(tmp_path: Path, checked: Path) -> None:
     file = tmp_path / "x.gguf"
     file.write_bytes(tiny().build()[:-40])
     with pytest.raises(GGUFError):
-        launch(str(file), Wishes(), paths.find())
+        launch(at_hand(str(file), paths.find()), Wishes(), paths.find())
 
 
 def test_a_wish_beyond_the_model_is_refused(checked: Path) -> None:
     """The demo can't be given more context than it was trained for."""
     with pytest.raises(UsageError):
-        launch("demo", Wishes(n_ctx=1 << 20), paths.find())
+        launch(at_hand("demo", paths.find()), Wishes(n_ctx=1 << 20), paths.find())
 
 
 def test_the_last_model_is_remembered(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

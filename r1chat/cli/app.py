@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from r1chat import __version__, settings
-from r1chat.cli import run
+from r1chat.cli import library, models, pull, run, show
 from r1chat.core.sanitize import clean
 from r1chat.errors import ExitCode, R1ChatError, UsageError
 from r1chat.terminal.screen import make_streams_safe
@@ -28,6 +28,13 @@ app.command(
     name="run",
     epilog="Begin with the bundled model: r1chat run demo 'What is 17 + 25?'",
 )(run.run)
+app.command(name="pull", epilog="For example: r1chat pull 7b")(pull.pull)
+app.command(name="models")(models.models)
+app.command(name="list")(library.list_models)
+app.command(name="show")(show.show_command(pull.open_remote))
+app.command(name="rm")(library.rm)
+app.command(name="verify")(library.verify_command(pull.pull_again))
+app.command(name="prune")(library.prune)
 
 
 def _version(asked: bool) -> None:

@@ -67,6 +67,7 @@ GpuLayers = Annotated[
     int | None,
     typer.Option("--gpu-layers", metavar="N", min=-1, help="Layers to offload to the GPU; -1 is all. Default: 0."),
 ]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Pull a model that is not here, without asking.")]
 Pace = Annotated[float, typer.Option("--pace", metavar="N", min=0.0, help="At most N tokens a second; 0 is no bound.")]
 
 

@@ -1,19 +1,22 @@
 """`r1chat pull`: get a model from the Hub. Parses, wires, prints; `look` and `fetch` serve `run` too."""
 
+import contextlib
 import os
 import re
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, BinaryIO, Final, cast
 
 import typer
 
 from r1chat import paths
+from r1chat.cli.show import Remote
 from r1chat.core.sanitize import clean, dumps
 from r1chat.errors import ExitCode, FitError, NotFoundError, R1ChatError, UsageError
+from r1chat.interrupts import raising
 from r1chat.models import catalog
 from r1chat.models.cache import hub_cache
 from r1chat.models.hub import ENDPOINT, Hub, Listing, TokenPolicy
@@ -22,13 +25,14 @@ from r1chat.models.pull import JOBS, Pulled, PullProgress, Room, place, room
 from r1chat.models.pull import pull as download
 from r1chat.models.reference import parse
 from r1chat.models.resolve import Wish, wish
-from r1chat.models.variants import Variant, choose, listed, variants
+from r1chat.models.variants import RepoFile, Variant, choose, listed, variants
 from r1chat.terminal.bars import Bar, bars
 from r1chat.terminal.screen import Screen
 from r1chat.terminal.tables import size
 
 _TRUE: Final = {"1", "ON", "YES", "TRUE"}  # huggingface_hub, constants.py
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,1000}")
+STOPPED: Final = "Stopped. The same command goes on from here."
 _WAITING: Final = "Another process fetches this model: waiting for it."
 
 
@@ -100,11 +104,12 @@ def pull(
         wishes = [wish(parse(name), known, quantization=quantization, revision=revision) for name in names]
         if token and reach.tokens.token_for(reach.endpoint) is None and not quiet:
             _tell("The token is not sent to this host: name it with --token-host if you trust it.")
-        for wanted in wishes:
-            results.append(_one(wanted, reach, jobs=jobs, dry_run=dry_run, force=force, quiet=quiet, json=json))
+        with raising():
+            for wanted in wishes:
+                results.append(_one(wanted, reach, jobs=jobs, dry_run=dry_run, force=force, quiet=quiet, json=json))
     except KeyboardInterrupt:
         if not quiet:
-            _tell("Stopped. The same command goes on from here.")
+            _tell(STOPPED)
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     except R1ChatError as error:
         failure = error
@@ -142,6 +147,20 @@ def fetch(
     order: Order, hub: Hub, cache: Path, screen: Screen, *, jobs: int = JOBS, force: bool = False, quiet: bool = False
 ) -> Pulled:
     """Fetch what was ordered, and show on stderr how far it is. Raises what `models.pull.pull` raises."""
+    return _fetched(hub, order.listing, order.variant.files, cache, screen, jobs=jobs, force=force, quiet=quiet)
+
+
+def _fetched(
+    hub: Hub,
+    listing: Listing,
+    files: Sequence[RepoFile],
+    cache: Path,
+    screen: Screen,
+    *,
+    jobs: int = JOBS,
+    force: bool = False,
+    quiet: bool = False,
+) -> Pulled:
     shown = bars(sys.stderr, screen, quiet=quiet)
 
     def show(progress: PullProgress) -> None:
@@ -149,9 +168,58 @@ def fetch(
         shown.show(files, progress.n_fetched, _WAITING if progress.waiting else "")
 
     try:
-        return download(hub, order.listing, order.variant.files, cache, jobs=jobs, force=force, on_progress=show)
+        return download(hub, listing, files, cache, jobs=jobs, force=force, on_progress=show)
     finally:
         shown.close()
+
+
+def offer(wanted: Wish, screen: Screen, *, yes: bool) -> bool:
+    """Pull a model that is not here, after one question; tells whether it is here now. For `run`.
+
+    Raises what `look` and `fetch` raise. Ctrl-C at the question or in the download ends with KeyboardInterrupt.
+    """
+    reach = access(os.environ)
+    if reach.offline:
+        return False
+    with raising(), reach.hub() as hub:
+        order = look(wanted, hub, reach.cache)
+        if not yes:
+            text = f"{order.name} is not on this machine: {size(order.room.n_missing)} to fetch, "
+            _tell(f"{text}{size(order.room.n_free)} free in {clean(str(reach.cache))}.")
+            typer.echo("Pull it now? [Y/n] ", nl=False, err=True)
+            if sys.stdin.readline().strip().casefold() not in ("", "y", "yes"):
+                return False
+        try:
+            fetch(order, hub, reach.cache, screen)
+        except KeyboardInterrupt:
+            _tell(STOPPED)
+            raise
+    return True
+
+
+def pull_again(repository: str, commit: str, files: tuple[str, ...]) -> None:
+    """Get files of a commit again. For `verify --repair`. Raises what `look` and `fetch` raise."""
+    reach = access(os.environ)
+    screen = Screen.detect(os.environ, sys.stdin, sys.stdout, sys.stderr)
+    with raising(), reach.hub() as hub:
+        listing = hub.listing(repository, commit)
+        _fetched(hub, listing, [file for file in listing.files if file.path in files], reach.cache, screen)
+
+
+@contextlib.contextmanager
+def open_remote(wanted: Wish) -> Iterator[Remote]:
+    """Open a model of the Hub to read its header. For `show`. Raises what `look` raises."""
+    reach = access(os.environ)
+    with reach.hub() as hub:
+        order = look(wanted, hub, reach.cache)
+        listing = order.listing
+
+        def streams() -> Iterator[BinaryIO]:
+            for file in order.variant.files:
+                with hub.source(listing.repository, listing.commit, file.path) as source:
+                    yield cast("BinaryIO", source)
+
+        yield Remote(listing.repository, listing.commit, order.variant, streams)
 
 
 def _one(

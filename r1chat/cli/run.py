@@ -13,7 +13,7 @@ import typer
 from r1chat import paths, settings
 from r1chat.chat import Chat, Exchange, Options, failure_of
 from r1chat.cli import options as opt
-from r1chat.core.events import Failure, Sink
+from r1chat.core.events import Failure, Notice, Sink
 from r1chat.core.memory import Wishes
 from r1chat.core.prompt import directive
 from r1chat.core.sampling import Sampling
@@ -21,7 +21,8 @@ from r1chat.core.sanitize import clean
 from r1chat.errors import ExitCode, R1ChatError, UsageError
 from r1chat.files import read_text
 from r1chat.interrupts import Interrupts
-from r1chat.launch import DEMO, Launched, last_used, launch, remember, resolve
+from r1chat.launch import DEMO, Launched, Target, find, last_used, launch, not_here, remember
+from r1chat.models.resolve import Wish
 from r1chat.terminal import progress
 from r1chat.terminal.live import Live, Thinking
 from r1chat.terminal.paint import TerminalSink
@@ -34,7 +35,7 @@ RECOMMENDED = Sampling()
 
 def run(
     model: Annotated[
-        str | None, typer.Argument(metavar="MODEL", help="demo, or the path of a GGUF file.", show_default=False)
+        str | None, typer.Argument(metavar="MODEL", help="demo, a name (7b, 7b:Q8_0), or a path.", show_default=False)
     ] = None,
     prompt: Annotated[
         str | None, typer.Argument(metavar="PROMPT", help="The question. Without one: a chat.", show_default=False)
@@ -60,6 +61,7 @@ def run(
     n_ctx: opt.Ctx = None,
     n_threads: opt.Threads = None,
     n_gpu_layers: opt.GpuLayers = None,
+    yes: opt.Yes = False,
     pace: opt.Pace = 0.0,
 ) -> None:
     """Ask a model once, or chat with it.
@@ -94,6 +96,7 @@ def run(
             verbose=verbose,
             thinking=thinking,
             form=form,
+            yes=yes,
         )
     except UsageError as error:
         if settings.load().debug:
@@ -108,7 +111,7 @@ def run(
 class Job:
     """What the command line asks for, read and checked.
 
-    `named`: whether the user named the model; `form`: text, json or jsonl.
+    `named`: whether the user named the model; `form`: text, json or jsonl; `yes`: pull it without asking.
     """
 
     model: str
@@ -121,6 +124,7 @@ class Job:
     verbose: bool
     thinking: Thinking | None
     form: str
+    yes: bool = False
 
 
 def question(prompt: str | None, files: Sequence[Path], piped: str) -> tuple[str, list[tuple[str, str]]]:
@@ -162,10 +166,10 @@ def _ask_once(job: Job, prompt: str | None, files: Sequence[Path], screen: Scree
     exchange: Exchange | None = None
     failure: Failure | None = None
     try:
-        resolve(job.model)  # a misspelled name is told before anything is read
+        target = _at_hand(job, screen)  # a misspelled name is told before anything is read
         piped = read_input(sys.stdin) if STDIN in files or not screen.stdin_tty else ""
         text, attached = question(prompt, files, piped)
-        launched = launch(job.model, job.wishes, paths.find())
+        launched = launch(target, job.wishes, paths.find())
         details.update(model=launched.target.name, plan=asdict(launched.plan))
         exchange = _ask(job, launched, text, attached, sink, details)
         failure = failure_of(exchange)
@@ -179,6 +183,32 @@ def _ask_once(job: Job, prompt: str | None, files: Sequence[Path], screen: Scree
     if job.verbose and launched:
         _tell_verbose(launched, exchange)
     return _told(failure)
+
+
+def _at_hand(job: Job, screen: Screen) -> Target:
+    """Find the model's file; one that is only on the Hub is pulled first, where the user can be asked, or has said so.
+
+    Raises NotFoundError, and what a pull raises.
+    """
+    found = find(job.model, paths.find())
+    if isinstance(found, Wish):
+        asks = screen.stdin_tty and screen.stderr_tty and job.form == "text"
+        if not (asks or job.yes):
+            raise not_here(found)
+        from r1chat.cli.pull import offer
+
+        if not offer(found, screen, yes=job.yes):
+            raise not_here(found)
+        found = find(job.model, paths.find())
+        if isinstance(found, Wish):
+            raise not_here(found)
+    return found
+
+
+def _opening(launched: Launched) -> tuple[Notice, ...]:
+    """What is to be said in the first turn about how it came to this model."""
+    notice = launched.target.notice
+    return (Notice("quantization", notice),) if notice else ()
 
 
 def _fail(sink: Sink, failure: Failure | None) -> None:
@@ -204,7 +234,8 @@ def _ask(
 ) -> Exchange:
     """Run the one turn, with Ctrl-C in its hands."""
     family = launched.shape.family
-    chat = Chat(launched.engine, family=family, options=job.options, system=job.system, sinks=(sink,))
+    opening = _opening(launched)
+    chat = Chat(launched.engine, family=family, options=job.options, system=job.system, opening=opening, sinks=(sink,))
     with chat, Interrupts(chat), _drawn(sink):
         if job.raw:
             events = chat.ask_raw(text)
@@ -251,10 +282,11 @@ def _tell(*lines: str) -> None:
 
 def _converse(job: Job, screen: Screen) -> int:
     """Open the REPL."""
-    launched = launch(job.model, job.wishes, paths.find())
+    launched = launch(_at_hand(job, screen), job.wishes, paths.find())
     from r1chat.repl import Repl, greeting  # after the launch: it takes the room that a large header has given back
 
-    chat = Chat(launched.engine, family=launched.shape.family, options=job.options, system=job.system)
+    family, opening = launched.shape.family, _opening(launched)
+    chat = Chat(launched.engine, family=family, options=job.options, system=job.system, opening=opening)
     with chat:
         repl = Repl(
             chat,

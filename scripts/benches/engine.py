@@ -12,7 +12,7 @@ from r1chat.core.prompt import render, starts_inside
 from r1chat.core.sampling import Sampling
 from r1chat.engine.base import Request
 from r1chat.engine.selfcheck import SelfCheck, Verdict
-from r1chat.launch import Launched, launch
+from r1chat.launch import Launched, at_hand, launch
 from r1chat.models import library
 
 
@@ -24,7 +24,7 @@ def verdict() -> Verdict:
 @contextmanager
 def launched(model: str, wishes: Wishes | None = None) -> Iterator[Launched]:
     """Launch a model as the commands do, wait until it is loaded, close it at the end."""
-    found = launch(model, wishes or Wishes(), paths.find())
+    found = launch(at_hand(model, paths.find()), wishes or Wishes(), paths.find())
     try:
         found.engine.count(())
         yield found

@@ -5,14 +5,15 @@ from pathlib import Path
 from time import perf_counter
 
 from benches.report import Samples, table
-from r1chat.launch import resolve
+from r1chat import paths
+from r1chat.launch import at_hand
 from r1chat.models.gguf import read_header
 from r1chat.models.judge import judge
 
 
 def run(options: Namespace) -> None:
     """Measure and print."""
-    path = resolve(options.model).path
+    path = at_hand(options.model, paths.find()).path
     header = read_header(path)
     n_tokens = len(header.strings("tokenizer.ggml.tokens") or ())
     read = Samples(tuple(seconds_to_read(path) for _ in range(options.rounds)))

@@ -100,15 +100,17 @@ def test_a_wrong_option_in_a_process(r1chat: Command) -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("7b", "huggingface.co/bartowski/DeepSeek-R1-Distill-Qwen-7B-GGUF"),
+        ("7b", "Get it (4.7 GB): r1chat pull 7b:Q4_K_M"),
         ("deepsek-r1:7b", "Did you mean deepseek-r1:7b"),
         ("What is 2+2?", "Name the model first"),
         ("zzzzzzzzzzz", "r1chat run demo"),
-        ("hf.co/user/repository:Q4_K_M", "r1chat run demo"),
+        ("hf.co/user/repository:Q4_K_M", "Get it: r1chat pull user/repository:Q4_K_M"),
+        ("7b:Q9_9", "has no quantization"),
+        ("ollama:nothing", "Ollama has no model nothing here."),
     ],
 )
 def test_a_model_that_is_not_here(r1chat: Command, name: str, words: str) -> None:
-    """A name of the catalogue is answered with where to get the file, a typing error with what may be meant."""
+    """A name is answered with the command that gets the model, a typing error with what may be meant."""
     assert words in refused(r1chat("run", name, "q"), 3)
 
 
