@@ -28,13 +28,13 @@ app.command(
     name="run",
     epilog="Begin with the bundled model: r1chat run demo 'What is 17 + 25?'",
 )(run.run)
-app.command(name="pull", epilog="For example: r1chat pull 7b")(pull.pull)
-app.command(name="models")(models.models)
-app.command(name="list")(library.list_models)
-app.command(name="show")(show.show_command(pull.open_remote))
-app.command(name="rm")(library.rm)
-app.command(name="verify")(library.verify_command(pull.pull_again))
-app.command(name="prune")(library.prune)
+app.command(name="pull", short_help="Get models from the Hub.", epilog="For example: r1chat pull 7b")(pull.pull)
+app.command(name="models", short_help="List the models that have a name here.")(models.models)
+app.command(name="list", short_help="List the models on this machine.")(library.list_models)
+app.command(name="show", short_help="Show what a model's header says.")(show.show_command(pull.open_remote))
+app.command(name="rm", short_help="Remove models.")(library.rm)
+app.command(name="verify", short_help="Check the files of models.")(library.verify_command(pull.pull_again))
+app.command(name="prune", short_help="Remove what unfinished downloads left.")(library.prune)
 
 
 def _version(asked: bool) -> None:
