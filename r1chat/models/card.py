@@ -14,7 +14,7 @@ from typing import BinaryIO, Final
 
 from r1chat.core.shape import FamilyName
 from r1chat.errors import GGUFError
-from r1chat.models.gguf import read_header
+from r1chat.models.gguf import MAX_HEADER_BYTES, read_header
 from r1chat.models.header import Field, Header, Strings
 from r1chat.models.judge import judge
 from r1chat.models.shape import family_of, quantization_of
@@ -75,14 +75,15 @@ def card_of(path: Path, family: FamilyName | None = None) -> Card:
 
 
 def card_of_streams(streams: Iterator[BinaryIO], count: int, family: FamilyName | None = None) -> Card:
-    """Read a model from one stream for each of its `count` parts. One that is refused by its bound ends the reading.
+    """Read a model from one stream for each of its `count` parts: at most MAX_HEADER_BYTES of all together.
 
-    Raises GGUFError for a first part that is none.
+    What is left out then is the tensors of the later parts. Raises GGUFError for a first part that is none.
     """
     headers: list[Header] = []
+    budget = _Budget(MAX_HEADER_BYTES)
     for stream in islice(streams, count):
         try:
-            headers.append(read_header(stream))
+            headers.append(read_header(_Bounded(stream, budget)))  # type: ignore[arg-type]  # seek and read are enough
         except GGUFError:
             if not headers:
                 raise
@@ -91,6 +92,29 @@ def card_of_streams(streams: Iterator[BinaryIO], count: int, family: FamilyName 
         return _card(join_headers(tuple(headers)), family, count, count)
     tensors = tuple(tensor for header in headers for tensor in header.tensors)
     return _card(dataclasses.replace(headers[0], tensors=tensors), family, len(headers), count)
+
+
+class _Budget:
+    """How many bytes may still be read."""
+
+    def __init__(self, n_bytes: int) -> None:
+        self.left = n_bytes
+
+
+class _Bounded:
+    """A stream that ends the reading where the budget does."""
+
+    def __init__(self, stream: BinaryIO, budget: _Budget) -> None:
+        self.seek = stream.seek
+        self._stream = stream
+        self._budget = budget
+
+    def read(self, n_bytes: int) -> bytes:
+        if n_bytes > self._budget.left:
+            raise GGUFError("The model's headers are too large to be read.")
+        data = self._stream.read(n_bytes)
+        self._budget.left -= len(data)
+        return data
 
 
 def _card(header: Header, family: FamilyName | None, n_parts: int, of_parts: int) -> Card:

@@ -138,3 +138,14 @@ def test_values_are_bounded_in_an_overview() -> None:
         summary(metadata["a.flag"]),
         len(summary(metadata["a.text"])),
     )
+
+
+def test_all_headers_together_are_bounded() -> None:
+    """Of a model in very many parts, as many headers are read as fit into 16 MiB, and the card says how many."""
+    model = tiny()
+    model.extra = {"a.text": "x" * 100_000}
+    parts = [part(model, 0, 400, 400), *(part(tiny(), number, 400, 400) + bytes(2**20) for number in range(1, 400))]
+    streams = [Counting(content) for content in parts]
+    card = card_of_streams(iter(streams), 400)
+    assert sum(stream.n_read for stream in streams) <= 16 * 2**20
+    assert 100 < card.n_parts < 400
