@@ -12,6 +12,7 @@ from pathlib import Path
 from r1chat.core.memory import Plan, Wishes, plan
 from r1chat.core.sanitize import clean
 from r1chat.core.shape import FamilyName, Shape
+from r1chat.core.sizes import size_text
 from r1chat.engine import devices
 from r1chat.engine.selfcheck import SelfCheck
 from r1chat.engine.worker import WorkerEngine
@@ -88,7 +89,7 @@ def at_hand(model: str, paths: Paths) -> Target:
 
 def not_here(wish: Wish) -> NotFoundError:
     """Say that a model is not on this machine, and the command that gets it."""
-    size = f" ({wish.download.n_bytes / 1e9:.1f} GB)" if wish.download and wish.download.n_bytes else ""
+    size = f" ({size_text(wish.download.n_bytes)})" if wish.download and wish.download.n_bytes else ""
     return NotFoundError(f"{clean(wish.title)} is not on this machine.", hint=f"Get it{size}: {clean(wish.command)}")
 
 

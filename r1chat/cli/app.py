@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from r1chat import __version__, settings
-from r1chat.cli import library, models, pull, run, show
+from r1chat.cli import library, models, pull, removal, run, show
 from r1chat.core.sanitize import clean
 from r1chat.errors import ExitCode, R1ChatError, UsageError
 from r1chat.terminal.screen import make_streams_safe
@@ -32,9 +32,9 @@ app.command(name="pull", short_help="Get models from the Hub.", epilog="For exam
 app.command(name="models", short_help="List the models that have a name here.")(models.models)
 app.command(name="list", short_help="List the models on this machine.")(library.list_models)
 app.command(name="show", short_help="Show what a model's header says.")(show.show_command(pull.open_remote))
-app.command(name="rm", short_help="Remove models.")(library.rm)
+app.command(name="rm", short_help="Remove models.")(removal.rm)
 app.command(name="verify", short_help="Check the files of models.")(library.verify_command(pull.pull_again))
-app.command(name="prune", short_help="Remove what unfinished downloads left.")(library.prune)
+app.command(name="prune", short_help="Remove what unfinished downloads left.")(removal.prune)
 
 
 def _version(asked: bool) -> None:

@@ -1,4 +1,4 @@
-"""`r1chat list`, `rm`, `verify` and `prune`: what is on the disk. Parses, wires, prints; `show` is in show.py.
+"""`r1chat list` and `verify`: what is on the disk. Parses, wires, prints; `show` is in show.py, `rm` in removal.py.
 
 `verify` gets what pulls again from outside (`verify_command`).
 """
@@ -16,18 +16,18 @@ import typer
 
 from r1chat import paths
 from r1chat.core.sanitize import clean, dumps
-from r1chat.errors import DownloadError, ExitCode, NotFoundError, R1ChatError, UsageError
+from r1chat.core.sizes import size_text
+from r1chat.errors import DownloadError, NotFoundError, UsageError
 from r1chat.models import catalog, reference, resolve
 from r1chat.models.catalog import Catalog
 from r1chat.models.library import Library, Waste, locate, open_library
 from r1chat.models.local import LocalModel
 from r1chat.models.partial import Partial
-from r1chat.models.removal import Freed
 from r1chat.models.verification import Checked
 from r1chat.models.verification import verify as verify_files
 from r1chat.terminal.screen import Screen
 from r1chat.terminal.status import Status
-from r1chat.terminal.tables import Column, ago, counted, home_short, one_line, size, table
+from r1chat.terminal.tables import Column, ago, counted, home_short, one_line, table
 
 # Gets files of a commit again: (repository, commit, paths). Raises R1ChatError.
 PullAgain = Callable[[str, str, tuple[str, ...]], None]
@@ -37,7 +37,6 @@ HEADINGS: Final = {
     "lm-studio": "LM Studio (run where they lie; LM Studio removes them)",
 }
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-_Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
 _Names = Annotated[list[str] | None, typer.Argument(metavar="NAME…", help="Models.", show_default=False)]
 
 
@@ -91,7 +90,7 @@ def list_models(
     if json:
         typer.echo(dumps(_listed_json(shelf, models, waste, everything)))
         return
-    _say(_listed(shelf, models, waste, everything))
+    say(_listed(shelf, models, waste, everything))
 
 
 def _listed(shelf: Shelf, models: Sequence[LocalModel], waste: Waste, everything: bool) -> list[str]:
@@ -106,7 +105,8 @@ def _listed(shelf: Shelf, models: Sequence[LocalModel], waste: Waste, everything
         n_bytes = sum(_sizes(models).values())
         lines += [
             "",
-            f"{counted(len(models), 'model')}, {size(n_bytes)}. The Hub's cache is {shelf.where(shelf.library.cache)}",
+            f"{counted(len(models), 'model')}, {size_text(n_bytes)}. "
+            f"The Hub's cache is {shelf.where(shelf.library.cache)}",
         ]
     else:
         lines += ["No models yet.", "  Get one: r1chat pull 7b. Or begin with the bundled one: r1chat run demo"]
@@ -118,14 +118,15 @@ def _listed(shelf: Shelf, models: Sequence[LocalModel], waste: Waste, everything
 def _model_rows(shelf: Shelf, models: Sequence[LocalModel], now: float) -> list[str]:
     partly = any(not model.complete for model in models)
     columns = [Column("NAME", shrinks=True), Column("SIZE", right=True), Column("CHANGED")]
-    rows = [[model.name, size(model.n_bytes), ago(model.changed, now)] for model in models]
+    rows = [[model.name, size_text(model.n_bytes), ago(model.changed, now)] for model in models]
     if partly:
         columns.append(Column("STATE"))
-        rows = [[*row, "" if model.complete else _state(model)] for row, model in zip(rows, models, strict=True)]
+        rows = [[*row, "" if model.complete else parts_here(model)] for row, model in zip(rows, models, strict=True)]
     return shelf.rows(columns, rows)
 
 
-def _state(model: LocalModel) -> str:
+def parts_here(model: LocalModel) -> str:
+    """Say how many parts of a split model are here."""
     return f"{len(model.variant.files)} of {model.variant.n_shards} parts"
 
 
@@ -133,25 +134,29 @@ def _waste_rows(shelf: Shelf, waste: Waste, now: float) -> list[str]:
     lines: list[str] = []
     columns = [Column("NAME", shrinks=True), Column("SIZE", right=True), Column("CHANGED")]
     if waste.partials:
-        rows = [[shelf.library.name_of(one), _progress(one), ago(one.changed, now)] for one in waste.partials]
+        rows = [[shelf.library.name_of(one), progress_of(one), ago(one.changed, now)] for one in waste.partials]
         lines += ["", "Not finished (`r1chat pull` goes on with them)", *shelf.rows(columns, rows)]
     if waste.orphans:
-        rows = [[_orphan_name(one.repository, one.path), size(one.n_bytes), _KINDS[one.kind]] for one in waste.orphans]
+        rows = [
+            [orphan_name(one.repository, one.path), size_text(one.n_bytes), KINDS[one.kind]] for one in waste.orphans
+        ]
         lines += ["", "Used by nothing", *shelf.rows([*columns[:2], Column("WHAT")], rows)]
     if waste:
-        lines += ["", f"`r1chat prune` gives back {size(waste.n_bytes)}."]
+        lines += ["", f"`r1chat prune` gives back {size_text(waste.n_bytes)}."]
     return lines
 
 
-_KINDS: Final = {"blob": "a file", "link": "a broken link", "stored": "a shared file"}
+KINDS: Final = {"blob": "a file", "link": "a broken link", "stored": "a shared file"}
 
 
-def _orphan_name(repository: str, path: str) -> str:
+def orphan_name(repository: str, path: str) -> str:
+    """Name a file that nothing uses."""
     return f"{repository}/{path}" if repository else path
 
 
-def _progress(one: Partial) -> str:
-    return f"{size(one.n_done)} of {size(one.n_bytes)}" if one.n_bytes else size(one.n_done)
+def progress_of(one: Partial) -> str:
+    """Say how far a download has come."""
+    return f"{size_text(one.n_done)} of {size_text(one.n_bytes)}" if one.n_bytes else size_text(one.n_done)
 
 
 def _sizes(models: Iterable[LocalModel]) -> dict[str, int]:
@@ -217,79 +222,6 @@ def _time(seconds: float) -> str:
         return ""
 
 
-# rm
-
-
-def rm(names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Models.")], yes: _Yes = False) -> None:
-    """Remove models from the Hub's cache, and what their unfinished downloads left.
-
-    A file that another revision still uses stays. Asks before, on a terminal.
-    """
-    shelf = open_shelf()
-    models: list[LocalModel] = []
-    partials: list[Partial] = []
-    for name in dict.fromkeys(names):
-        found, begun = _holdings(shelf, name)
-        models += [model for model in found if model not in models]
-        partials += [one for one in begun if one not in partials]
-    rows = [[model.name, _state(model) if not model.complete else "", size(model.n_bytes)] for model in models]
-    rows += [[shelf.library.name_of(one), "not finished", size(one.n_done)] for one in partials]
-    freed = shelf.library.freed_by(models) + sum(one.n_done for one in partials)
-    lines = [
-        *shelf.rows([Column(shrinks=True), Column(), Column(right=True)], rows),
-        f"Removing {'this' if len(rows) == 1 else 'these'} frees {size(freed)}.",
-    ]
-    if not yes:
-        _confirm(shelf, lines, f"r1chat rm {' '.join(map(_quoted, names))} --yes")
-    _report_freed(shelf.library.remove(models, partials), "Removed")
-
-
-def _holdings(shelf: Shelf, name: str) -> tuple[Sequence[LocalModel], Sequence[Partial]]:
-    """Find everything that a name stands for. Raises NotFoundError for nothing, UsageError for what is not ours."""
-    meant = reference.parse(name)
-    match meant:
-        case reference.Demo():
-            raise UsageError("The demo model is a part of r1chat.", hint="It goes when r1chat is uninstalled.")
-        case reference.File(path):
-            model = shelf.library.owner_of(path)
-            if model is None:
-                raise UsageError(
-                    f"{one_line(str(path))} is not in the Hub's cache.", hint="r1chat removes only what is there."
-                )
-            return [_ours(model)], shelf.library.partials([model])
-        case reference.Ollama(word):
-            raise UsageError(f"{one_line(name)} is Ollama's.", hint=f"Ollama removes it: ollama rm {one_line(word)}")
-        case _:
-            wish = resolve.wish(meant, shelf.catalog)
-    revision = meant.revision if isinstance(meant, reference.Hub) else None
-    found = shelf.library.holdings(wish.repository, revision=revision, quantization=wish.quantization, file=wish.file)
-    begun = shelf.library.partials_of(wish.repository, quantization=wish.quantization, file=wish.file)
-    if wish.quantization is None and wish.file is None and len(several := _names(found)) > 1:
-        raise UsageError(
-            f"{one_line(name)} is {len(several)} models here.", hint=f"Name them: {', '.join(map(one_line, several))}"
-        )
-    if not found and not begun:
-        if model := locate(shelf.library, wish):
-            if model.origin == "hub":
-                raise NotFoundError(f"{one_line(name)} is not here.", hint=f"Here is {one_line(model.name)}.")
-            _ours(model)
-        raise NotFoundError(f"{one_line(name)} is not on this machine.", hint="What is here: r1chat list --all")
-    return found, begun
-
-
-def _names(models: Iterable[LocalModel]) -> list[str]:
-    return sorted({model.name for model in models})
-
-
-def _ours(model: LocalModel) -> LocalModel:
-    if model.origin == "ollama":
-        word = one_line(model.name.removeprefix("ollama:"))
-        raise UsageError(f"{one_line(model.name)} is Ollama's.", hint=f"Ollama removes it: ollama rm {word}")
-    if model.origin == "lm-studio":
-        raise UsageError(f"{one_line(model.name)} is LM Studio's.", hint="Remove it in LM Studio.")
-    return model
-
-
 # verify
 
 
@@ -312,7 +244,7 @@ def verify_command(pull_again: PullAgain | None) -> Callable[..., None]:
             checks = _verified(shelf, model)
             n_checked += len(checks)
             wrong = [check for check in checks if not check.ok]
-            _say(_verdict(model, checks, shelf))
+            say(_verdict(model, checks, shelf))
             if wrong and repair and model.origin == "hub" and pull_again is not None:
                 _repair(shelf, model, wrong, pull_again)
             else:
@@ -358,7 +290,7 @@ def _verified(shelf: Shelf, model: LocalModel) -> list[Checked]:
         done += n_bytes
         speed = done / max(1e-3, time.monotonic() - begun)
         per_cent = 100 * done // max(1, model.n_bytes)
-        status.show(f"checking {one_line(model.name)}{shelf.mark} {per_cent} %, {size(int(speed))}/s")
+        status.show(f"checking {one_line(model.name)}{shelf.mark} {per_cent} %, {size_text(int(speed))}/s")
 
     try:
         return list(verify_files(model, _catalogue_hashes(shelf, model), progress))
@@ -388,8 +320,10 @@ def _verdict(model: LocalModel, checks: Sequence[Checked], shelf: Shelf) -> list
     else:
         state = "good"
     if not model.complete:
-        state += f", {_state(model)}"
-    lines = shelf.rows([Column(shrinks=True), Column(right=True), Column()], [[model.name, size(model.n_bytes), state]])
+        state += f", {parts_here(model)}"
+    lines = shelf.rows(
+        [Column(shrinks=True), Column(right=True), Column()], [[model.name, size_text(model.n_bytes), state]]
+    )
     for check in wrong:
         why = "its content is not what was published" if check.state == "bad" else f"it can't be read: {check.found}"
         lines.append(f"  {one_line(check.path)}: {one_line(why)}")
@@ -409,11 +343,11 @@ def _repair(shelf: Shelf, model: LocalModel, wrong: Sequence[Checked], pull_agai
             pull_again(model.repository or "", commit, tuple(files))
     finally:
         shelf.library.tidy(model.repository or "")
-    _say([f"  Repaired: {counted(len(wrong), 'file')}."])
+    say([f"  Repaired: {counted(len(wrong), 'file')}."])
 
 
 def _fail_verification(bad: Sequence[str], n_checked: int, names: Sequence[str], repair: bool) -> None:
-    words = " ".join(["r1chat verify", *map(_quoted, names), "--repair"])
+    words = " ".join(["r1chat verify", *map(quoted, names), "--repair"])
     hint = f"Remove and pull again what is bad: {words}" if not repair else "Get it again from where it came."
     raise DownloadError(
         f"{len(bad)} of {counted(n_checked, 'file')} {'is' if len(bad) == 1 else 'are'} bad: {one_line(bad[0])}"
@@ -422,67 +356,13 @@ def _fail_verification(bad: Sequence[str], n_checked: int, names: Sequence[str],
     )
 
 
-# prune
-
-
-def prune(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be removed.")] = False,
-    yes: _Yes = False,
-) -> None:
-    """Remove what unfinished downloads left in the Hub's cache, and files that nothing uses.
-
-    Whole models are never touched. Asks before, on a terminal.
-    """
-    shelf = open_shelf()
-    waste = shelf.library.waste()
-    if not waste:
-        _say(["There is nothing to remove."])
-        return
-    now = time.time()
-    rows = [
-        [shelf.library.name_of(one), "not finished", _progress(one), ago(one.changed, now)] for one in waste.partials
-    ]
-    rows += [[_orphan_name(one.repository, one.path), _KINDS[one.kind], size(one.n_bytes), ""] for one in waste.orphans]
-    columns = [Column(shrinks=True), Column(), Column(right=True), Column()]
-    lines = [*shelf.rows(columns, rows), f"Removing this frees {size(waste.n_bytes)}."]
-    if dry_run:
-        _say(lines)
-        return
-    if not yes:
-        _confirm(shelf, lines, "r1chat prune --yes")
-    _report_freed(shelf.library.prune(waste), "Removed")
-
-
-# Asking and telling
-
-
-def _confirm(shelf: Shelf, lines: Sequence[str], command: str) -> None:
-    """Ask on a terminal; anything but yes is no. Raises UsageError where nobody can be asked."""
-    if not (shelf.screen.stdin_tty and shelf.screen.stderr_tty):
-        raise UsageError("Nobody can be asked here whether to remove it.", hint=f"If you mean it: {command}")
-    typer.echo("\n".join(lines), err=True)
-    typer.echo("Remove? [y/N] ", nl=False, err=True)
-    try:
-        answer = sys.stdin.readline()
-    except (OSError, ValueError):
-        answer = ""
-    if answer.strip().casefold() not in ("y", "yes"):
-        typer.echo("Nothing was removed.", err=True)
-        raise typer.Exit(ExitCode.FAILURE)
-
-
-def _report_freed(freed: Freed, verb: str) -> None:
-    _say([f"{verb} {counted(freed.n_files, 'file')}: {size(freed.n_bytes)} freed."])
-    if freed.skipped:
-        names = dict.fromkeys(f"{one_line(one.path)}: {one_line(one.why)}" for one in freed.skipped)
-        raise R1ChatError(f"{counted(len(names), 'file')} stayed. {'; '.join(names)}.", hint="Try again later.")
-
-
-def _quoted(word: str) -> str:
+def quoted(word: str) -> str:
+    """Write a word as a shell takes it."""
     import shlex
 
     return clean(shlex.quote(word))
 
 
-def _say(lines: Sequence[str]) -> None:
+def say(lines: Sequence[str]) -> None:
+    """Print lines."""
     typer.echo("\n".join(lines))

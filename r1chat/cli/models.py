@@ -14,11 +14,11 @@ import typer
 
 from r1chat import paths
 from r1chat.core.sanitize import clean, dumps
+from r1chat.core.sizes import size_text
 from r1chat.models import catalog
 from r1chat.models.catalog import Catalog, Download, Entry
 from r1chat.models.reference import Name, parse
 from r1chat.models.resolve import unknown
-from r1chat.models.variants import size_text
 from r1chat.terminal.screen import Screen
 from r1chat.terminal.tables import Column, table
 from r1chat.terminal.wrap import fold

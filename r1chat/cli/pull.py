@@ -15,6 +15,7 @@ import typer
 from r1chat import paths
 from r1chat.cli.show import Remote
 from r1chat.core.sanitize import clean, dumps
+from r1chat.core.sizes import size_text
 from r1chat.errors import ExitCode, FitError, NotFoundError, R1ChatError, UsageError
 from r1chat.interrupts import raising
 from r1chat.models import catalog
@@ -28,7 +29,6 @@ from r1chat.models.resolve import Wish, wish
 from r1chat.models.variants import RepoFile, Variant, choose, listed, variants
 from r1chat.terminal.bars import Bar, bars
 from r1chat.terminal.screen import Screen
-from r1chat.terminal.tables import size
 
 _TRUE: Final = {"1", "ON", "YES", "TRUE"}  # huggingface_hub, constants.py
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,1000}")
@@ -61,9 +61,9 @@ class Order:
 
     @property
     def name(self) -> str:
-        """How to write it in a message."""
-        quantization = f":{self.variant.quantization}" if self.variant.quantization else ""
-        return clean(f"{self.listing.repository}{quantization}")
+        """How to write it in a message, as one would type it."""
+        owner = self.wish.entry.short if self.wish.entry else self.listing.repository
+        return clean(f"{owner}:{self.variant.quantization}" if self.variant.quantization else owner)
 
 
 def pull(
@@ -184,8 +184,8 @@ def offer(wanted: Wish, screen: Screen, *, yes: bool) -> bool:
     with raising(), reach.hub() as hub:
         order = look(wanted, hub, reach.cache)
         if not yes:
-            text = f"{order.name} is not on this machine: {size(order.room.n_missing)} to fetch, "
-            _tell(f"{text}{size(order.room.n_free)} free in {clean(str(reach.cache))}.")
+            _tell(f"{clean(wanted.title)}, {order.variant.quantization}, is not on this machine.")
+            _tell(f"  {size_text(order.room.n_missing)} to fetch, {size_text(order.room.n_free)} free in {reach.cache}")
             typer.echo("Pull it now? [Y/n] ", nl=False, err=True)
             if sys.stdin.readline().strip().casefold() not in ("", "y", "yes"):
                 return False
@@ -237,10 +237,10 @@ def _one(
         if dry_run:
             return _announce(order, reach, force=force, quiet=quiet or json)
         if not quiet and order.room.n_missing:
-            _tell(f"{order.name}: {size(order.room.n_missing)} to fetch.")
+            _tell(f"{order.name}: {size_text(order.room.n_missing)} to fetch.")
         pulled = fetch(order, hub, reach.cache, screen, jobs=jobs, force=force, quiet=quiet)
     if not (quiet or json):
-        typer.echo(clean(f"{order.name} is here, {size(pulled.n_bytes)}: {pulled.paths[0]}"))
+        typer.echo(clean(f"{order.name} is here, {size_text(pulled.n_bytes)}:\n  {pulled.paths[0]}"))
     return {
         **_facts(order),
         "paths": [clean(str(path)) for path in pulled.paths],
@@ -260,7 +260,7 @@ def _from_disk(wanted: Wish, reach: Access, *, quiet: bool) -> dict[str, Any]:
             f"{clean(wanted.title)} is not on this machine.", hint="Pull it without --offline and HF_HUB_OFFLINE."
         )
     if not quiet:
-        typer.echo(clean(f"{found.name} is here, {size(found.n_bytes)}: {found.path}"))
+        typer.echo(clean(f"{found.name} is here, {size_text(found.n_bytes)}:\n  {found.path}"))
     return {
         "repository": found.repository,
         "commit": found.commit,
@@ -278,13 +278,13 @@ def _announce(order: Order, reach: Access, *, force: bool, quiet: bool) -> dict[
     if not quiet:
         typer.echo(f"{order.name}, revision {clean(order.listing.revision)} ({order.listing.commit[:12]})")
         for file in files:
-            typer.echo(clean(f"  {size(file.n_bytes):>9}  {file.path}"))
+            typer.echo(clean(f"  {size_text(file.n_bytes):>9}  {file.path}"))
         typer.echo(clean(f"  into      {target}"))
-        typer.echo(f"  to fetch  {size(space.n_missing)} of {size(order.variant.n_bytes)}")
-        typer.echo(f"  room      {size(space.n_needed)} needed, {size(space.n_free)} free")
+        typer.echo(f"  to fetch  {size_text(space.n_missing)} of {size_text(order.variant.n_bytes)}")
+        typer.echo(f"  room      {size_text(space.n_needed)} needed, {size_text(space.n_free)} free")
     if not space.fits and not force:
         raise FitError(
-            f"There is no room: this needs {size(space.n_needed)}, and {size(space.n_free)} are free.",
+            f"There is no room: this needs {size_text(space.n_needed)}, and {size_text(space.n_free)} are free.",
             hint="Make room, or choose a smaller quantization.",
         )
     return {

@@ -15,6 +15,7 @@ import typer
 from r1chat.cli.library import Shelf, find_local, model_json, open_shelf
 from r1chat.core.sanitize import clean, dumps
 from r1chat.core.shape import FamilyName
+from r1chat.core.sizes import size_text
 from r1chat.errors import NotFoundError
 from r1chat.models import reference, resolve
 from r1chat.models.card import Card, card_of, card_of_streams, plain, summary
@@ -23,7 +24,7 @@ from r1chat.models.library import demo_path
 from r1chat.models.local import LocalModel
 from r1chat.models.resolve import Wish
 from r1chat.models.variants import Variant
-from r1chat.terminal.tables import Column, counted, facts, one_line, size
+from r1chat.terminal.tables import Column, counted, facts, one_line
 
 MAX_KEYS = 200  # rows of metadata; a real model has some 60 keys
 
@@ -131,7 +132,7 @@ def _demo_rows(shelf: Shelf, shown: Shown) -> list[str]:
         ("about", card.description),
         ("licence", card.licence),
         ("context", f"{card.n_ctx_train:,} tokens"),
-        ("size", f"{size(shown.n_bytes)}, {_parameters(card)} parameters, {card.quantization}"),
+        ("size", f"{size_text(shown.n_bytes)}, {_parameters(card)} parameters, {card.quantization}"),
         ("where", shelf.where(Path(shown.where))),
         ("run it", "r1chat run demo 'What is 17 + 25?'"),
     ]
@@ -143,7 +144,7 @@ def _rows(shelf: Shelf, shown: Shown) -> list[str]:
     lines = [one_line(card.title or shown.name), *facts(_facts(shelf, shown), columns_wide=shelf.screen.columns)]
     part = f" (of the first {card.n_parts} of {card.of_parts} parts)" if card.n_parts < card.of_parts else ""
     columns = [Column("TYPE"), Column("TENSORS", right=True), Column("SIZE", right=True)]
-    groups = [[group.type, f"{group.count:,}", size(group.n_bytes)] for group in card.tensors]
+    groups = [[group.type, f"{group.count:,}", size_text(group.n_bytes)] for group in card.tensors]
     total = sum(group.count for group in card.tensors)
     lines += ["", f"{counted(total, 'tensor')}{part}", *shelf.rows(columns, groups)]
     metadata = card.header.metadata
@@ -165,7 +166,7 @@ def _facts(shelf: Shelf, shown: Shown) -> list[tuple[str, str]]:
         ("parameters", _parameters(card)),
         ("context", f"{card.n_ctx_train:,} tokens"),
         ("quantization", card.quantization),
-        ("size", f"{size(shown.n_bytes)}{parts}"),
+        ("size", f"{size_text(shown.n_bytes)}{parts}"),
         ("licence", entry.licences if entry else card.licence or "not told"),
         ("prompt form", card.family),
         ("template", _template(card)),

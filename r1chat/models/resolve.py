@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from r1chat.core.sanitize import clean
+from r1chat.core.sizes import size_text
 from r1chat.errors import NotFoundError, UsageError
 from r1chat.models.catalog import Catalog, Download, Entry
 from r1chat.models.reference import Demo, File, Hub, Name, Ollama, Reference
-from r1chat.models.variants import canonical, looks_like_one, nearest, quantization_of, size_text
+from r1chat.models.variants import canonical, looks_like_one, nearest, quantization_of
 
 MAIN: Final = "main"
 

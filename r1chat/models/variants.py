@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from r1chat.core.sanitize import clean
+from r1chat.core.sizes import size_text
 from r1chat.errors import NotFoundError
 
 DEFAULT: Final = "Q4_K_M"  # what is taken where nobody names another, and it is there
@@ -216,11 +217,6 @@ def listed(found: Sequence[Variant]) -> str:
     return ", ".join(
         f"{variant.quantization or clean(variant.files[0].path)} ({size_text(variant.n_bytes)})" for variant in found
     )
-
-
-def size_text(n_bytes: int) -> str:
-    """Write a size as the Hub does, in powers of ten: 4.7 GB; less than a tenth of that in MB."""
-    return f"{n_bytes / 1e9:,.1f} GB" if n_bytes >= 50_000_000 else f"{n_bytes / 1e6:.1f} MB"
 
 
 def _bits(quantization: str) -> int:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import IO, Final, Protocol
 
 from r1chat.core.sanitize import clean
+from r1chat.core.sizes import size_text
 from r1chat.terminal.live import Frame
 from r1chat.terminal.paint import REDRAW_SECONDS, Painter
 from r1chat.terminal.screen import Screen
-from r1chat.terminal.tables import cut, one_line, size
+from r1chat.terminal.tables import cut, one_line
 from r1chat.terminal.wrap import width
 
 LINE_SECONDS: Final = 5.0
@@ -163,8 +164,8 @@ def summary(files: Sequence[Bar], speed: float) -> str:
     n_bytes, n_done = sum(file.n_bytes for file in files), sum(file.n_done for file in files)
     if n_done == n_bytes:
         n_checked = sum(file.n_checked for file in files)
-        return f"{size(n_bytes)}, checking: {100 * n_checked // n_bytes if n_bytes else 100} %"
-    words = f"{size(n_done)} of {size(n_bytes)}"
+        return f"{size_text(n_bytes)}, checking: {100 * n_checked // n_bytes if n_bytes else 100} %"
+    words = f"{size_text(n_done)} of {size_text(n_bytes)}"
     if speed <= 0:
         return words
     return f"{words}, {speed / 1e6:.1f} MB/s, {left((n_bytes - n_done) / speed)} left"
@@ -183,7 +184,7 @@ def left(seconds: float) -> str:
 def _row(file: Bar, name_width: int, columns: int, screen: Screen) -> str:
     name = cut(_name(file), name_width, screen.glyph("…", "~"))
     name += " " * (name_width - width(name))
-    words = f"{percent([file]):3d} % {size(file.n_bytes)}"
+    words = f"{percent([file]):3d} % {size_text(file.n_bytes)}"
     n_bar = columns - name_width - width(words) - 2
     bar = f"{_bar(file, min(30, n_bar), screen)} " if n_bar >= _LEAST_BAR else ""
     return cut(f"{name} {bar}{words}", columns, screen.glyph("…", "~"))

@@ -82,14 +82,6 @@ def cut(text: str, columns_wide: int, mark: str = "…", *, at_end: bool = False
     return text[:start] + mark + text[end:]
 
 
-def size(n_bytes: int) -> str:
-    """Write a size as the Hub does, in powers of ten with one digit: 4.7 GB; small ones in MB, kB or bytes."""
-    for unit, least, scale in (("GB", 50_000_000, 1e9), ("MB", 50_000, 1e6), ("kB", 1_000, 1e3)):
-        if n_bytes >= least:
-            return f"{n_bytes / scale:,.1f} {unit}"
-    return f"{n_bytes} B"
-
-
 def ago(then: float, now: float) -> str:
     """Say when something was, as a person would: just now, 5 minutes ago, yesterday, 3 weeks ago."""
     seconds = now - then

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from r1chat.core.sizes import size_text
 from r1chat.errors import NotFoundError
 from r1chat.models.variants import (
     RepoFile,
@@ -14,7 +15,6 @@ from r1chat.models.variants import (
     is_model,
     nearest,
     quantization_of,
-    size_text,
     variants,
 )
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from r1chat.terminal.tables import Column, ago, counted, cut, facts, home_short, one_line, size, table
+from r1chat.core.sizes import size_text
+from r1chat.terminal.tables import Column, ago, counted, cut, facts, home_short, one_line, table
 from r1chat.terminal.wrap import width
 
 COLUMNS = [Column("NAME", shrinks=True), Column("SIZE", right=True), Column("CHANGED")]
@@ -81,7 +82,8 @@ def test_facts_go_on_under_themselves() -> None:
         (999, "999 B"),
         (12_000, "12.0 kB"),
         (1_863_424, "1.9 MB"),
-        (669_000_000, "0.7 GB"),
+        (93_200_000, "93.2 MB"),
+        (669_000_000, "669.0 MB"),
         (4_683_073_504, "4.7 GB"),
         (404_500_000_000, "404.5 GB"),
         (1_342_300_000_000, "1,342.3 GB"),
@@ -89,7 +91,7 @@ def test_facts_go_on_under_themselves() -> None:
 )
 def test_sizes_are_in_powers_of_ten(n_bytes: int, expected: str) -> None:
     """As the Hub shows them, with one digit."""
-    assert expected == size(n_bytes)
+    assert expected == size_text(n_bytes)
 
 
 @pytest.mark.parametrize(
