@@ -61,7 +61,7 @@ def find(model: str, paths: Paths) -> Target | Wish:
             return Target(DEMO, demo_path())
         case reference.File(path):
             return Target(path.name, path)
-    known = catalog.load(catalog.default_path(), paths.config / "models.toml")
+    known = catalog.load(catalog.default_path(), paths.catalogue)
     home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home raises where there is none
     here = library.open_library(os.environ, home, known)
     if isinstance(meant, reference.Ollama):

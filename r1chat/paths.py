@@ -14,6 +14,16 @@ class Paths:
     state: Path
 
     @property
+    def settings(self) -> Path:
+        """The settings file."""
+        return self.config / "config.toml"
+
+    @property
+    def catalogue(self) -> Path:
+        """The user's own models, which add to those that r1chat knows."""
+        return self.config / "models.toml"
+
+    @property
     def self_check(self) -> Path:
         """The verdicts on the native library."""
         return self.state / "selfcheck.json"

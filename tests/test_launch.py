@@ -94,6 +94,24 @@ def test_the_environment_is_read_into_settings() -> None:
     assert settings.Settings() == settings.load({"R1CHAT_MODEL": "", "R1CHAT_DEBUG": "0"})
 
 
+def test_hosts_for_the_token_are_settings(tmp_path: Path) -> None:
+    """Hosts that may see the token come from the environment and from the settings file, which need not be there."""
+    file = tmp_path / "config.toml"
+    assert ("a", "b") == settings.load({"R1CHAT_TOKEN_HOSTS": "a, b"}, file).token_hosts
+    file.write_text('token_hosts = ["hub.example.org"]')
+    assert ("a", "hub.example.org") == settings.load({"R1CHAT_TOKEN_HOSTS": "a"}, file).token_hosts
+
+
+@pytest.mark.parametrize("text", ["token_hosts = 1", "token_hosts = [1]", "not toml", "\xff"])
+def test_settings_that_make_no_sense_are_named(tmp_path: Path, text: str) -> None:
+    """A settings file with a mistake is refused by name."""
+    file = tmp_path / "config.toml"
+    file.write_bytes(text.encode("latin-1"))
+    with pytest.raises(UsageError) as error:
+        settings.load({}, file)
+    assert "config.toml" in error.value.message
+
+
 @pytest.mark.parametrize(
     ("data", "text"),
     [

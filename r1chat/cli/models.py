@@ -51,7 +51,7 @@ def models(
 
     Any other GGUF file of the family can be had by its repository: user/repository:Q4_K_M.
     """
-    known = catalog.load(catalog.default_path(), paths.find().config / "models.toml")
+    known = catalog.load(catalog.default_path(), paths.find().catalogue)
     entries = known.entries if name is None else (_entry(name, known),)
     holds = holder()
     screen = Screen.detect(os.environ, sys.stdin, sys.stdout, sys.stderr)

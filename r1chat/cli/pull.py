@@ -12,7 +12,7 @@ from typing import Annotated, Any, BinaryIO, Final, cast
 
 import typer
 
-from r1chat import paths
+from r1chat import paths, settings
 from r1chat.cli.show import Remote
 from r1chat.core.sanitize import clean, dumps
 from r1chat.core.sizes import size_text
@@ -100,7 +100,7 @@ def pull(
     failure: R1ChatError | None = None
     try:
         reach = access(os.environ, token=token, token_hosts=token_hosts or (), offline=offline)
-        known = catalog.load(catalog.default_path(), paths.find().config / "models.toml")
+        known = catalog.load(catalog.default_path(), paths.find().catalogue)
         wishes = [wish(parse(name), known, quantization=quantization, revision=revision) for name in names]
         if token and reach.tokens.token_for(reach.endpoint) is None and not quiet:
             _tell("The token is not sent to this host: name it with --token-host if you trust it.")
@@ -127,8 +127,8 @@ def access(
     offline = offline or any(
         environ.get(name, "").upper() in _TRUE for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
     )
-    hosts = [*token_hosts, *environ.get("R1CHAT_TOKEN_HOSTS", "").replace(",", " ").split()]
-    policy = TokenPolicy(_token(environ, token), frozenset(hosts))
+    trusted = settings.load(environ, paths.find(environ).settings).token_hosts
+    policy = TokenPolicy(_token(environ, token), frozenset((*token_hosts, *trusted)))
     return Access(environ.get("HF_ENDPOINT", "").strip() or ENDPOINT, policy, offline, hub_cache(environ))
 
 
