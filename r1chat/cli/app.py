@@ -9,32 +9,12 @@ from typing import Annotated
 import typer
 
 from r1chat import __version__, settings
-from r1chat.cli import library, models, pull, removal, run, show
+from r1chat.cli.commands import COMMANDS
 from r1chat.core.sanitize import clean
 from r1chat.errors import ExitCode, R1ChatError, UsageError
 from r1chat.terminal.screen import make_streams_safe
 
 _CANT_WRITE = {errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC}  # nothing else that we write to lets them through
-
-app = typer.Typer(
-    name="r1chat",
-    help="Chat with DeepSeek-R1 on this machine, without a server or an account.",
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command(
-    name="run",
-    epilog="Begin with the bundled model: r1chat run demo 'What is 17 + 25?'",
-)(run.run)
-app.command(name="pull", short_help="Get models from the Hub.", epilog="For example: r1chat pull 7b")(pull.pull)
-app.command(name="models", short_help="List the models that have a name here.")(models.models)
-app.command(name="list", short_help="List the models on this machine.")(library.list_models)
-app.command(name="show", short_help="Show what a model's header says.")(show.show_command(pull.open_remote))
-app.command(name="rm", short_help="Remove models.")(removal.rm)
-app.command(name="verify", short_help="Check the files of models.")(library.verify_command(pull.pull_again))
-app.command(name="prune", short_help="Remove what unfinished downloads left.")(removal.prune)
 
 
 def _version(asked: bool) -> None:
@@ -43,7 +23,6 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(invoke_without_command=True)
 def _root(
     context: typer.Context,
     version: Annotated[
@@ -54,12 +33,29 @@ def _root(
         typer.echo(context.get_help())
 
 
+def _application(word: str) -> typer.Typer:
+    """Put the commands together: the one that `word` names as it is, the others only as a line of the help."""
+    application = typer.Typer(
+        name="r1chat",
+        help="Chat with DeepSeek-R1 on this machine, without a server or an account.",
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    application.callback(invoke_without_command=True)(_root)
+    for command in COMMANDS:
+        function = command.load() if command.name == word else lambda: None
+        application.command(name=command.name, short_help=command.help, epilog=command.epilog)(function)
+    return application
+
+
 def main(argv: Sequence[str]) -> int:
     """Run the command line; give the exit code. Never raises but under R1CHAT_DEBUG."""
     make_streams_safe(sys.stdout, sys.stderr)
     try:
         # Not standalone: typer would tell a wrong option in its own way.
-        code = app(list(argv), prog_name="r1chat", standalone_mode=False)
+        code = _application(_named(argv))(list(argv), prog_name="r1chat", standalone_mode=False)
         return code if isinstance(code, int) else ExitCode.OK
     except typer.TyperException as error:
         hint = f"What can be asked for: {_command(argv)} --help"
@@ -109,10 +105,15 @@ def _sentence(text: str) -> str:
     return text if text.endswith((".", "?", ")")) else f"{text}."
 
 
+def _named(argv: Sequence[str]) -> str:
+    """Give the command that is named: the first word that is no option of the program itself."""
+    return next((word for word in argv if not word.startswith("-")), "")
+
+
 def _command(argv: Sequence[str]) -> str:
     """Name the command whose help to read."""
-    names = {command.name for command in app.registered_commands}
-    return f"r1chat {argv[0]}" if argv and argv[0] in names else "r1chat"
+    name = _named(argv)
+    return f"r1chat {name}" if any(command.name == name for command in COMMANDS) else "r1chat"
 
 
 def _close_stdout() -> None:

@@ -37,7 +37,7 @@ HEADINGS: Final = {
     "lm-studio": "LM Studio (run where they lie; LM Studio removes them)",
 }
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-_Names = Annotated[list[str] | None, typer.Argument(metavar="NAME…", help="Models.", show_default=False)]
+_Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Models.", show_default=False)]
 
 
 @dataclass(frozen=True, slots=True)

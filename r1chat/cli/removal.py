@@ -29,7 +29,7 @@ from r1chat.terminal.tables import Column, ago, counted, one_line
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
 
 
-def rm(names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Models.")], yes: Yes = False) -> None:
+def rm(names: Annotated[list[str], typer.Argument(metavar="NAME", help="Models.")], yes: Yes = False) -> None:
     """Remove models from the Hub's cache, and what their unfinished downloads left.
 
     A file that another revision still uses stays. Asks before, on a terminal.

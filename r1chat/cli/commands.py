@@ -1,0 +1,85 @@
+"""The list of commands: what each does in a few words, and where it is. A command's module is imported when it runs.
+
+Importing them all would cost every start a tenth of a second, and `run` needs none of the others.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command: `load` imports what it needs and gives the function that typer reads."""
+
+    name: str
+    help: str
+    load: Callable[[], Callable[..., Any]]
+    epilog: str | None = None
+
+
+def _run() -> Callable[..., Any]:
+    from r1chat.cli.run import run
+
+    return run
+
+
+def _pull() -> Callable[..., Any]:
+    from r1chat.cli.pull import pull
+
+    return pull
+
+
+def _models() -> Callable[..., Any]:
+    from r1chat.cli.models import models
+
+    return models
+
+
+def _list() -> Callable[..., Any]:
+    from r1chat.cli.library import list_models
+
+    return list_models
+
+
+def _show() -> Callable[..., Any]:
+    from r1chat.cli.pull import open_remote
+    from r1chat.cli.show import show_command
+
+    return show_command(open_remote)
+
+
+def _rm() -> Callable[..., Any]:
+    from r1chat.cli.removal import rm
+
+    return rm
+
+
+def _verify() -> Callable[..., Any]:
+    from r1chat.cli.library import verify_command
+    from r1chat.cli.pull import pull_again
+
+    return verify_command(pull_again)
+
+
+def _prune() -> Callable[..., Any]:
+    from r1chat.cli.removal import prune
+
+    return prune
+
+
+COMMANDS = (
+    Command(
+        "run",
+        "Ask a model once, or chat with it.",
+        _run,
+        "Begin with the bundled model: r1chat run demo 'What is 17 + 25?'",
+    ),
+    Command("pull", "Get models from the Hub.", _pull, "For example: r1chat pull 7b"),
+    Command("models", "List the models that have a name here.", _models),
+    Command("list", "List the models on this machine.", _list),
+    Command("show", "Show what a model's header says.", _show),
+    Command("rm", "Remove models.", _rm),
+    Command("verify", "Check the files of models.", _verify),
+    Command("prune", "Remove what unfinished downloads left.", _prune),
+)
