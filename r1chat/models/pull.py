@@ -59,6 +59,7 @@ _LEAST_PIECE: Final = 4 * 2**20  # at 20 ms for the round trip, a tenth of the t
 _LARGEST_PIECE: Final = 64 * 2**20  # what a hash can lag behind, for each job
 _MAX_MISMATCHES: Final = 2
 _MAX_CHANGES: Final = 2
+_RECORD_SECONDS: Final = 0.1
 _HASH_BYTES: Final = 2**20
 _TICK: Final = 0.1  # seconds between two reports
 # Bytes a second above which no further connection is opened: more of them only cost CPU. Measured on two cores against
@@ -279,7 +280,7 @@ class _Transfer:
                 if thread.ident is not None:
                     thread.join(self._hub.patience.connect_seconds)
             for target in waiting:
-                if target.part and not target.finished and target.n_mismatches < _MAX_MISMATCHES:
+                if target.part and not target.finished:
                     with suppress(OSError):  # what is recorded stays recorded
                         target.part.record()
                         target.part.sync()
@@ -393,11 +394,14 @@ class _Transfer:
         return self._hub.stop.is_set() or all(target.finished for target in self._targets)
 
     def _sync(self) -> None:
+        """Keep the states up to date by time, where little comes, and bring what has come to the disk."""
         while not self._over():
             for target in self._targets:
-                if target.part and not target.finished and target.part.n_unsynced >= SYNC_BYTES:
-                    target.part.sync()
-            self._hub.stop.wait(0.05)
+                if target.part and not target.finished:
+                    target.part.record()
+                    if target.part.n_unsynced >= SYNC_BYTES:
+                        target.part.sync()
+            self._hub.stop.wait(_RECORD_SECONDS)
 
     def _work(self) -> None:
         while (piece := self._take()) is not None:
