@@ -2,11 +2,15 @@
 
 import os
 import re
+import signal
 import sys
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any, Final
 
 import typer
@@ -149,9 +153,29 @@ def fetch(
         shown.show(files, progress.n_fetched, _WAITING if progress.waiting else "")
 
     try:
-        return download(hub, order.listing, order.variant.files, cache, jobs=jobs, force=force, on_progress=show)
+        with _interruptible():
+            return download(hub, order.listing, order.variant.files, cache, jobs=jobs, force=force, on_progress=show)
     finally:
         shown.close()
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let the first Ctrl-C stop a download cleanly. A second one leaves at once: the record holds at any moment."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, before)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _one(

@@ -242,10 +242,14 @@ def find_partials(cache: Path) -> tuple[Partial, ...]:
 
 def find_partial(blob: Path) -> int:
     """Tell how many bytes of a blob are recorded, without touching anything."""
-    found = _read(blob.with_name(blob.name + SUFFIX))
-    if found is None or not _is_file(blob.with_name(blob.name + SUFFIX), found.origin.n_bytes):
-        return 0
-    return found.spans.n_bytes
+    return sum(end - start for start, end in spans_of(blob))
+
+
+def spans_of(blob: Path) -> tuple[Span, ...]:
+    """Tell which bytes of a blob are recorded, without touching anything."""
+    data = blob.with_name(blob.name + SUFFIX)
+    found = _read(data)
+    return tuple(found.spans) if found and _is_file(data, found.origin.n_bytes) else ()
 
 
 def clear(blob: Path) -> None:

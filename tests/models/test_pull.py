@@ -19,7 +19,7 @@ import pytest
 from r1chat.core.sanitize import clean
 from r1chat.errors import DownloadError, FitError, R1ChatError, UsageError
 from r1chat.models.hub import Hub, Listing, Patience, TokenPolicy
-from r1chat.models.partial import SUFFIX, PartialFile, Spans, find_partial, find_partials
+from r1chat.models.partial import SUFFIX, PartialFile, Span, find_partial, find_partials, spans_of
 from r1chat.models.pull import Pulled, PullProgress, place, pull, room
 from r1chat.models.variants import RepoFile
 from tests.conftest import ROOT
@@ -569,18 +569,13 @@ def done(cache: Path, content: Bytes) -> int:
     return content.n_bytes if blob.exists() else find_partial(blob)
 
 
-def recorded_of(cache: Path, content: Bytes) -> Spans:
+def recorded_of(cache: Path, content: Bytes) -> tuple[Span, ...]:
     """Which bytes of a file are recorded."""
-    from r1chat.models.partial import _read
-
     blob = blob_of(cache, content)
-    found = _read(blob.with_name(blob.name + SUFFIX))
-    if blob.exists():
-        return Spans([(0, content.n_bytes)])
-    return found.spans if found else Spans()
+    return ((0, content.n_bytes),) if blob.exists() else spans_of(blob)
 
 
-def asked_again(local: LocalHub, since: int, content: Bytes, spans: Spans) -> int:
+def asked_again(local: LocalHub, since: int, content: Bytes, spans: tuple[Span, ...]) -> int:
     """Count the bytes that were asked for though they were recorded."""
     ranges = [seen.range for seen in local.seen[since:] if seen.range and content.sha256 in seen.path]
     return sum(max(0, min(end, b) - max(start, a)) for start, end in ranges for a, b in spans)
