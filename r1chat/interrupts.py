@@ -8,6 +8,7 @@ KeyboardInterrupt, so that what has come is kept. At any other time it ends the 
 import contextlib
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Any
@@ -45,8 +46,20 @@ class Interrupts:
 
 @contextlib.contextmanager
 def raising() -> Iterator[None]:
-    """Let Ctrl-C raise KeyboardInterrupt for the time of a `with` block, in the main thread."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Let the first Ctrl-C in a `with` block raise KeyboardInterrupt; a second one does what it did before.
+
+    Anywhere but in the main thread it changes nothing: only that one is ever interrupted.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, before)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
     try:
         yield
     finally:

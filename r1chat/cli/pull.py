@@ -22,7 +22,8 @@ from r1chat.models import catalog
 from r1chat.models.cache import hub_cache
 from r1chat.models.hub import ENDPOINT, Hub, Listing, TokenPolicy
 from r1chat.models.library import Library
-from r1chat.models.pull import JOBS, Pulled, PullProgress, Room, place, room
+from r1chat.models.places import Room, place, room
+from r1chat.models.pull import JOBS, Pulled, PullProgress
 from r1chat.models.pull import pull as download
 from r1chat.models.reference import parse
 from r1chat.models.resolve import Wish, wish

@@ -578,10 +578,15 @@ def _target(url: str, response: "httpx2.Response") -> str | None:
     place = response.headers.get("Location")
     if response.status_code not in (301, 302, 303, 307, 308) or not place:
         return None
-    target = urljoin(url, place)
+    try:
+        target = urljoin(url, place)
+    except ValueError:
+        target = ""
     parts = _parts(target)
     if parts is None or parts[0] not in ("http", "https") or (url.startswith("https:") and parts[0] != "https"):
-        raise DownloadError(f"{clean(urlsplit(url).netloc)} sends us to an address that can't be used.")
+        raise DownloadError(
+            f"{clean(urlsplit(url).netloc)} sends us to an address that can't be used.", hint="Try again later."
+        )
     return target
 
 

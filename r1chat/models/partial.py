@@ -102,6 +102,7 @@ class PartialFile:
         self._record_lock = threading.Lock()  # of the file .now
         self._sync_lock = threading.Lock()  # of the file .json
         self._id = ""
+        self._closed = False  # nothing may be noted any more
         self._spans = Spans()
         self._n_unrecorded = self._n_unsynced = 0
         self.n_written = 0  # by this process, also what was dropped again
@@ -158,7 +159,7 @@ class PartialFile:
         """Note what is written, for the case that this process dies."""
         with self._record_lock:
             with self._lock:
-                if not self._n_unrecorded:
+                if self._closed or not self._n_unrecorded:
                     return
                 spans, self._n_unrecorded = tuple(self._spans), 0
             text = json.dumps({"id": self._id, "boot": boot(), "done": spans})
@@ -168,6 +169,8 @@ class PartialFile:
     def sync(self) -> None:
         """Bring the data to the disk, then note them there, for the case that the machine dies."""
         with self._sync_lock:
+            if self._closed:
+                return
             with self._lock:  # what is written before the sync begins is what the sync covers
                 spans, self._n_unsynced = tuple(self._spans), 0
             with self.data.open("r+b") as stream:
@@ -196,13 +199,14 @@ class PartialFile:
 
     def forget(self) -> None:
         """Remove the state, once the data lie under their final name."""
-        _unlink(self._now)
-        _unlink(self._state)
+        with self._record_lock, self._sync_lock:
+            self._closed = True
+            _unlink(self._now)
+            _unlink(self._state)
 
     def remove(self) -> None:
         """Remove data and state."""
-        _unlink(self._state)
-        _unlink(self._now)
+        self.forget()
         _unlink(self.data)
 
     def _claim(self, spans: Sequence[Span]) -> None:
@@ -238,10 +242,14 @@ def find_partials(cache: Path) -> tuple[Partial, ...]:
 
 def find_partial(blob: Path) -> int:
     """Tell how many bytes of a blob are recorded, without touching anything."""
-    found = _read(blob.with_name(blob.name + SUFFIX))
-    if found is None or not _is_file(blob.with_name(blob.name + SUFFIX), found.origin.n_bytes):
-        return 0
-    return found.spans.n_bytes
+    return sum(end - start for start, end in spans_of(blob))
+
+
+def spans_of(blob: Path) -> tuple[Span, ...]:
+    """Tell which bytes of a blob are recorded, without touching anything."""
+    data = blob.with_name(blob.name + SUFFIX)
+    found = _read(data)
+    return tuple(found.spans) if found and _is_file(data, found.origin.n_bytes) else ()
 
 
 def clear(blob: Path) -> None:

@@ -13,12 +13,10 @@ ignores the Range gives the file in one stream from its start. A file whose stor
 where the Hub publishes a sha256, that decides what is the same file. A wrong hash costs this file alone, once.
 """
 
-import errno
 import hashlib
 import os
 import queue
 import re
-import shutil
 import threading
 import time
 from collections import deque
@@ -29,7 +27,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from r1chat.core.sanitize import clean
-from r1chat.errors import DownloadError, FitError, R1ChatError
+from r1chat.core.sizes import size_text
+from r1chat.errors import DownloadError, FitError
 from r1chat.models import partial
 from r1chat.models.foreign import SNIFF_BYTES, not_a_gguf
 from r1chat.models.hub import (
@@ -40,25 +39,23 @@ from r1chat.models.hub import (
     Trouble,
     _Where,
     check_range,
-    check_repository,
-    check_revision,
     cut,
     etag_of,
     expired,
-    safe_path,
 )
 from r1chat.models.partial import SYNC_BYTES, Origin, PartialFile, Span
+from r1chat.models.places import check_folders, check_names, disk_error, has_size, is_spelled_so, place, room, storage
 from r1chat.models.variants import RepoFile
 
 if TYPE_CHECKING:
     import httpx2
 
 JOBS: Final = 8
-MARGIN: Final = 1.02  # of the disk's free space over the files' sizes
 _LEAST_PIECE: Final = 4 * 2**20  # at 20 ms for the round trip, a tenth of the time at 200 MB/s
 _LARGEST_PIECE: Final = 64 * 2**20  # what a hash can lag behind, for each job
 _MAX_MISMATCHES: Final = 2
 _MAX_CHANGES: Final = 2
+_RECORD_SECONDS: Final = 0.1
 _HASH_BYTES: Final = 2**20
 _TICK: Final = 0.1  # seconds between two reports
 # Bytes a second above which no further connection is opened: more of them only cost CPU. Measured on two cores against
@@ -66,7 +63,6 @@ _TICK: Final = 0.1  # seconds between two reports
 _FAST: Final = 200e6
 _LOCK_SECONDS: Final = 0.2
 _BLOB_NAME: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,127}")
-_FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,32 +95,6 @@ class Pulled:
     n_fetched: int
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
-    """The disk before a pull: what is missing, what that needs, what is free."""
-
-    n_missing: int
-    n_needed: int
-    n_free: int
-
-    @property
-    def fits(self) -> bool:
-        """Whether there is room."""
-        return self.n_needed <= self.n_free
-
-
-def room(listing: Listing, files: Sequence[RepoFile], cache: Path) -> Room:
-    """Compare what is missing of the files, plus 2 %, with the free space. Touches nothing."""
-    n_missing = sum(file.n_bytes - _n_here(listing, file, cache) for file in files)
-    folder = next(folder for folder in (cache, *cache.absolute().parents) if folder.exists())
-    return Room(n_missing, round(n_missing * MARGIN), shutil.disk_usage(folder).free)
-
-
-def place(listing: Listing, file: RepoFile, cache: Path) -> Path:
-    """Tell where a file will be found: its path in the snapshot."""
-    return _storage(listing, cache) / "snapshots" / listing.commit / Path(*file.path.split("/"))
-
-
 def pull(
     hub: Hub,
     listing: Listing,
@@ -142,7 +112,7 @@ def pull(
     Hub says, and KeyboardInterrupt; the state is saved then, and the same call goes on from there. After any of them
     the hub can't be used any more.
     """
-    _check_names(listing, files)
+    check_names(listing, files)
     try:
         with ExitStack() as stack:
             targets = _targets(hub, listing, files, cache)
@@ -152,7 +122,7 @@ def pull(
             transfer.run()
             _remember(listing, cache)
     except OSError as error:
-        raise _disk_error(error, cache) from error
+        raise disk_error(error, cache) from error
     paths = tuple(target.pointer for target in sorted(targets, key=lambda target: target.number))
     n_fetched = sum(target.part.n_written for target in targets if target.part)
     return Pulled(listing.repository, listing.commit, paths, sum(file.n_bytes for file in files), n_fetched)
@@ -231,7 +201,7 @@ class _Transfer:
         for target in sorted(self._targets, key=lambda target: target.blob.name):  # one order for all: no deadlock
             if not (_is_whole(target) and partial.is_clear(target.blob)):
                 self._lock(target)
-                if _is_whole(target) or _has_size(target.blob, target.file.n_bytes):
+                if _is_whole(target) or has_size(target.blob, target.file.n_bytes):
                     partial.clear(target.blob)
                     self._point(target)
             if _is_whole(target):
@@ -241,7 +211,7 @@ class _Transfer:
         space = room(self._listing, missing, self._cache)
         if missing and not force and not space.fits:
             raise FitError(
-                f"There is no room: this needs {_size(space.n_needed)}, and {_size(space.n_free)} are free "
+                f"There is no room: this needs {size_text(space.n_needed)}, and {size_text(space.n_free)} are free "
                 f"in {clean(str(self._cache))}.",
                 hint="Make room, or choose a smaller quantization; --force tries all the same.",
             )
@@ -279,7 +249,7 @@ class _Transfer:
                 if thread.ident is not None:
                     thread.join(self._hub.patience.connect_seconds)
             for target in waiting:
-                if target.part and not target.finished and target.n_mismatches < _MAX_MISMATCHES:
+                if target.part and not target.finished:
                     with suppress(OSError):  # what is recorded stays recorded
                         target.part.record()
                         target.part.sync()
@@ -320,7 +290,7 @@ class _Transfer:
 
     def _begin(self, target: _Target) -> None:
         listing, file = self._listing, target.file
-        _check_folders(target.blob.parent, self._cache)
+        check_folders(target.blob.parent, self._cache)
         if not self._cache.exists():
             self._cache.mkdir(parents=True)
         from huggingface_hub._local_folder import _create_cachedir_tag
@@ -358,9 +328,9 @@ class _Transfer:
 
         if _is_whole(target):
             return
-        _check_folders(target.pointer.parent, self._cache)
+        check_folders(target.pointer.parent, self._cache)
         target.pointer.parent.mkdir(parents=True, exist_ok=True)
-        if os.path.lexists(target.pointer) and not _is_spelled_so(target.pointer):
+        if os.path.lexists(target.pointer) and not is_spelled_so(target.pointer):
             raise DownloadError(
                 f"{clean(target.file.path)} differs from another file of its folder only in upper and lower case.",
                 hint="Put the cache on a disk that tells them apart, with HF_HUB_CACHE.",
@@ -393,11 +363,14 @@ class _Transfer:
         return self._hub.stop.is_set() or all(target.finished for target in self._targets)
 
     def _sync(self) -> None:
+        """Keep the states up to date by time, where little comes, and bring what has come to the disk."""
         while not self._over():
             for target in self._targets:
-                if target.part and not target.finished and target.part.n_unsynced >= SYNC_BYTES:
-                    target.part.sync()
-            self._hub.stop.wait(0.05)
+                if target.part and not target.finished:
+                    target.part.record()
+                    if target.part.n_unsynced >= SYNC_BYTES:
+                        target.part.sync()
+            self._hub.stop.wait(_RECORD_SECONDS)
 
     def _work(self) -> None:
         while (piece := self._take()) is not None:
@@ -621,7 +594,7 @@ def _targets(hub: Hub, listing: Listing, files: Sequence[RepoFile], cache: Path)
             raise DownloadError(
                 f"{hub.host} gives {clean(file.path)} no name that can be kept.", hint="Try again later."
             )
-        blob = _storage(listing, cache) / "blobs" / name
+        blob = storage(listing, cache) / "blobs" / name
         targets.append(_Target(number, file, blob, place(listing, file, cache), location))
     first: dict[Path, _Target] = {}
     for target in targets:  # the same content under two names would be fetched by two at once
@@ -631,34 +604,6 @@ def _targets(hub: Hub, listing: Listing, files: Sequence[RepoFile], cache: Path)
                 hint="The repository is broken: choose another one.",
             )
     return targets
-
-
-def _check_names(listing: Listing, files: Sequence[RepoFile]) -> None:
-    """Return if every name can be a file of its own in the cache. Raises DownloadError and UsageError."""
-    check_repository(listing.repository)
-    check_revision(listing.revision)
-    seen: set[str] = set()
-    for file in files:
-        if not safe_path(file.path):
-            raise DownloadError(
-                f"{clean(file.path)[:200]!r} is no name that a file can have here.",
-                hint="The repository is broken, or hostile: choose another one.",
-            )
-        if file.path.casefold() in seen:
-            raise DownloadError(
-                f"{clean(file.path)} is there twice, in upper and lower case.", hint="Choose another repository."
-            )
-        seen.add(file.path.casefold())
-
-
-def _check_folders(folder: Path, cache: Path) -> None:
-    """Return if no folder between the cache and this one is a symbolic link. Raises DownloadError."""
-    while folder != cache and folder != folder.parent:
-        if folder.is_symlink():
-            raise DownloadError(
-                f"{clean(str(folder))} is a symbolic link, and would lead out of the cache.", hint="Remove it."
-            )
-        folder = folder.parent
 
 
 def _check_location(location: Location, file: RepoFile, host: str) -> None:
@@ -703,67 +648,16 @@ def _is_whole(target: _Target) -> bool:
     pointer = target.pointer
     try:
         if pointer.is_symlink():
-            return pointer.resolve() == target.blob.resolve() and _has_size(pointer, target.file.n_bytes)
-        return _is_spelled_so(pointer) and _has_size(pointer, target.file.n_bytes)
+            return pointer.resolve() == target.blob.resolve() and has_size(pointer, target.file.n_bytes)
+        return is_spelled_so(pointer) and has_size(pointer, target.file.n_bytes)
     except OSError:
         return False
-
-
-def _is_spelled_so(path: Path) -> bool:
-    """Tell whether a folder has this very name, and not one in other letters that the system takes for the same."""
-    return any(other.name == path.name for other in path.parent.iterdir())
-
-
-def _has_size(path: Path, n_bytes: int) -> bool:
-    try:
-        return path.is_file() and path.stat().st_size == n_bytes
-    except OSError:
-        return False
-
-
-def _n_here(listing: Listing, file: RepoFile, cache: Path) -> int:
-    """Tell how much of a file need not be fetched."""
-    if not safe_path(file.path) or _has_size(place(listing, file, cache), file.n_bytes):
-        return file.n_bytes if safe_path(file.path) else 0
-    if file.sha256 is None:
-        return 0
-    blob = _storage(listing, cache) / "blobs" / file.sha256
-    return file.n_bytes if _has_size(blob, file.n_bytes) else partial.find_partial(blob)
-
-
-def _storage(listing: Listing, cache: Path) -> Path:
-    """The folder of a repository in the cache (huggingface_hub, file_download.py: repo_folder_name)."""
-    return cache / "--".join(("models", *listing.repository.split("/")))
 
 
 def _remember(listing: Listing, cache: Path) -> None:
     """Note which commit the revision is, as huggingface_hub does."""
     from huggingface_hub.file_download import _cache_commit_hash_for_specific_revision
 
-    folder = _storage(listing, cache)
-    _check_folders((folder / "refs" / listing.revision).parent, cache)
+    folder = storage(listing, cache)
+    check_folders((folder / "refs" / listing.revision).parent, cache)
     _cache_commit_hash_for_specific_revision(str(folder), listing.revision, listing.commit)
-
-
-def _disk_error(error: OSError, cache: Path) -> R1ChatError:
-    """Say in words what the disk refuses."""
-    where = clean(str(cache))
-    if error.errno in _FULL or getattr(error, "winerror", None) == 112:  # ERROR_DISK_FULL
-        return FitError(
-            f"The disk is full: {where}.", hint="Make room, and run the same command again; it goes on here."
-        )
-    if error.errno == errno.EFBIG:
-        return FitError(
-            f"The disk of {where} can't hold files this large.", hint="Put the cache on another one, with HF_HUB_CACHE."
-        )
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return DownloadError(
-            f"{clean(str(error.filename or where))} can't be written: permission denied.",
-            hint="Give yourself the right to write there, or choose another folder with HF_HUB_CACHE.",
-        )
-    what = clean(error.strerror or str(error))
-    return DownloadError(f"The model can't be stored in {where}: {what}.", hint="Check the disk.")
-
-
-def _size(n_bytes: int) -> str:
-    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 50_000_000 else f"{n_bytes / 1e6:.1f} MB"
