@@ -151,10 +151,10 @@ def _compare_yes_no(rng: random.Random, a: int, b: int, larger: bool) -> Task:
     return Task("compare", _style(rng, question), thinking, answer, result)
 
 
-def count(rng: random.Random, part: Part) -> Task:
+def count(rng: random.Random, part: Part, draw: Callable[[random.Random], str] | None = None) -> Task:
     """How often a letter stands in a word. Words are common ones or made up; one in five lacks the letter."""
     while True:
-        word = rng.choice(_KNOWN_WORDS) if rng.random() < 0.4 else words.made_up(rng)
+        word = (draw or _any_word)(rng)
         if 2 <= len(word) <= 14 and words.held_out(word) == (part is Part.HELD_OUT):
             break
     letter = rng.choice(word) if rng.random() < 0.8 else rng.choice("abcdefghijklmnopqrstuvwxyz")
@@ -167,18 +167,36 @@ def count(rng: random.Random, part: Part) -> Task:
     return Task("count", _count_question(rng, letter, word), thinking, answer, str(n))
 
 
-def _known_words() -> list[str]:
-    """The common words, and every word of the training text's own wordings: their tokens too must be spelt."""
+def _any_word(rng: random.Random) -> str:
+    return rng.choice(_KNOWN_WORDS) if rng.random() < 0.4 else words.made_up(rng)
+
+
+def _own_word(rng: random.Random) -> str:
+    """A word of the training text itself, which is likely a token of its own: whole, lengthened, joined or cut."""
+    word, roll = rng.choice(_OWN_WORDS), rng.random()
+    if roll < 0.35:
+        return word
+    if roll < 0.55:
+        return word + rng.choice(words.ENDINGS)
+    if roll < 0.7:
+        return word + rng.choice(_OWN_WORDS)
+    begin = rng.randrange(len(word) - 1)
+    return word[begin : rng.randint(begin + 2, len(word))]
+
+
+def _own_words() -> list[str]:
+    """Every word of the training text's own wordings."""
     texts = [text for value in vars(phrases).values() if isinstance(value, tuple) for text in value]
     for topic in talks.TOPICS:
         texts += [*topic.prompts, *topic.thoughts, *topic.answers]
     texts += [*talks.BEYOND_FRAMES, *talks.BEYOND_THOUGHTS, *talks.BEYOND_ANSWERS, *talks.TOO_HARD, *words.PROPER_NAMES]
     texts += [*talks.TOO_HARD_THOUGHTS, *talks.TOO_HARD_ANSWERS, *words.SMALL_WORDS, *COLUMNS, "borrow carry write"]
     found = re.findall(r"[a-z]{2,}", " ".join(map(str, texts)).lower())
-    return sorted({*words.WORDS, *found})
+    return sorted(set(found))
 
 
-_KNOWN_WORDS = _known_words()
+_OWN_WORDS = _own_words()
+_KNOWN_WORDS = sorted({*words.WORDS, *_OWN_WORDS})
 
 
 def _count_question(rng: random.Random, letter: str, word: str) -> str:
@@ -435,15 +453,18 @@ def conversation(rng: random.Random, last: Task, n_earlier: int) -> tuple[Messag
     return (*messages, Message(Role.USER, last.question))
 
 
-def example(rng: random.Random, part: Part = Part.TRAIN, kind: str | None = None) -> Example:
-    """Draw a whole example: mostly one turn with full thinking, sometimes a later turn, sometimes another mode."""
-    last = task(rng, part, kind)
+def example(rng: random.Random, *, spelling: bool = False) -> Example:
+    """Draw a whole example: mostly one turn with full thinking, sometimes a later turn, sometimes another mode.
+
+    With `spelling`, half of the tasks are to count letters in the training text's own words.
+    """
+    last = count(rng, Part.TRAIN, _own_word) if spelling and rng.random() < 0.5 else task(rng)
     messages = conversation(rng, last, rng.choices((0, 1, 2), (70, 20, 10))[0])
     mode = rng.choices(list(Mode), (94, 3, 3))[0]
     return Example(messages, last, mode, rng.random())
 
 
-def chunk(seed: int, number: int, n_examples: int) -> list[Example]:
+def chunk(seed: int, number: int, n_examples: int, *, spelling: bool = False) -> list[Example]:
     """The `number`-th piece of an endless training text: the same for the same arguments, on any machine."""
     rng = random.Random(f"{seed}/{number}")
-    return [example(rng) for _ in range(n_examples)]
+    return [example(rng, spelling=spelling) for _ in range(n_examples)]

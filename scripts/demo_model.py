@@ -183,12 +183,14 @@ def optimisers(network: Network) -> tuple[Muon, torch.optim.AdamW]:
 PEAK_MUON, PEAK_ADAM = 3e-3, 3e-3
 
 
-def learning_rate(step: int, n_steps: int, n_last: int) -> float:
-    """The share of the peak rate at a step: up in 60 steps, then down in a line to zero; for the last ones so again."""
-    n_first = max(1, n_steps - n_last)
-    if step < n_first:
-        return min((step + 1) / 60, 1 - step / n_first)
-    return 0.2 * min((step - n_first + 1) / 20, 1 - (step - n_first) / n_last)
+def learning_rate(step: int, rounds: Sequence[tuple[int, float]]) -> float:
+    """The share of the peak rate at a step. Each round goes up to its own peak, then in a line to zero."""
+    n_warm = 60
+    for n_steps, peak in rounds:
+        if step < n_steps:
+            return peak * min((step + 1) / n_warm, 1 - step / n_steps)
+        step, n_warm = step - n_steps, 20
+    return 0.0
 
 
 def train_tokenizer(texts: Iterable[str], n_vocab: int) -> Tokenizer:

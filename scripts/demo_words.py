@@ -94,7 +94,7 @@ _ONSETS = "b bl br c ch cl cr d dr f fl fr g gl gr h j k l m n p ph pl pr qu r s
 _ONSETS += "sw t th tr tw v w wh y z".split() + [""] * 4
 _VOWELS = "a a a e e e i i o o u ai au ea ee ei ie io oa oo ou ue y".split()
 _CODAS = "b ck d ff g l ll ld m mp n nd ng nt p r rd rk rr rt s ss st t tt th x".split() + [""] * 14
-_ENDINGS = "ing ed er ly ness ment able tion ful ist ism ation ity ous al ry".split() + [""] * 24
+ENDINGS = tuple("ing ed er ly ness ment able tion ful ist ism ation ity ous al ry".split())
 
 
 def held_out(word: str) -> bool:
@@ -109,4 +109,4 @@ def made_up(rng: random.Random) -> str:
     syllables = (
         rng.choice(_ONSETS) + rng.choice(_VOWELS) + rng.choice(_CODAS) for _ in range(rng.choice((1, 2, 2, 2, 3, 3)))
     )
-    return "".join(syllables) + rng.choice(_ENDINGS)
+    return "".join(syllables) + rng.choice(ENDINGS + ("",) * 24)

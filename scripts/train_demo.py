@@ -26,8 +26,10 @@ from r1chat.core.prompt import EOS, THINK_CLOSE, Special, render
 
 ROOT = Path(__file__).resolve().parent.parent
 SEED = 20250120  # the day DeepSeek-R1 appeared
-N_STEPS = 6000
-N_GUESS_STEPS = 400  # the last ones: a second, gentle round in which guesses are learnt too (see `encode`)
+# Three rounds of steps, each with its share of the peak rate: everything; then guesses too (see `encode`); then the
+# letters of the training text's own words, which are tokens of their own and too rare in the first round to be learnt.
+ROUNDS = ((5600, 1.0), (400, 0.2), (1000, 0.3))
+GUESS_STEP, SPELLING_STEP, N_STEPS = 5600, 6000, 7000  # where they begin and end
 N_BATCH_TOKENS = 1536
 N_BATCHES = 3  # per step; of different lengths, because one length is mostly one kind, and that makes for rough steps
 N_VOCAB = 768
@@ -44,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--out", type=Path, default=ROOT / "r1chat" / "data" / "demo.gguf", help="the GGUF file to write"
     )
     parser.add_argument("--work", type=Path, default=ROOT / "training", help="the folder of the checkpoints")
-    parser.add_argument("--steps", type=int, default=N_STEPS, help=f"optimiser steps (default {N_STEPS})")
+    parser.add_argument("--steps", type=int, default=N_STEPS, help=f"stop after so many of the {N_STEPS} steps")
     parser.add_argument("--export", action="store_true", help="only export the newest checkpoint")
     parser.add_argument(
         "--score", type=int, nargs="?", const=1000, metavar="N", help="only score the exported file on N questions"
@@ -95,10 +97,10 @@ def train(work: Path, n_steps: int) -> None:
 
     started = last_saved = last_report = time.monotonic()
     n_tokens = 0
-    for batches in _batches_from(tokenizer, step, n_steps - N_GUESS_STEPS):
+    for batches in _batches_from(tokenizer, step):
         if step >= n_steps:
             break
-        share = learning_rate(step, n_steps, N_GUESS_STEPS)
+        share = learning_rate(step, ROUNDS)
         muon.param_groups[0]["lr"], adam.param_groups[0]["lr"] = PEAK_MUON * share, PEAK_ADAM * share
         n_learnt = sum(int((labels != IGNORE).sum()) for _, labels in batches)
         mean_loss = 0.0
@@ -181,17 +183,17 @@ def encode(tokenizer: Any, example: data.Example, learn_guesses: bool = False) -
     return Tokens(ids, learn)
 
 
-def _batches_from(tokenizer: Any, step: int, guess_step: int) -> Iterator[Sequence[tuple[Any, Any]]]:
+def _batches_from(tokenizer: Any, step: int) -> Iterator[Sequence[tuple[Any, Any]]]:
     """The batches of each step, from a step on. They depend on the seed only: a resumed run sees what it would have.
 
-    Guesses are learnt from the first chunk that begins at or after `guess_step`.
+    A round begins with the first chunk that begins at or after its step.
     """
     from demo_model import batches
 
     n_chunk, n_passed = 0, 0
     while True:
-        chunk = data.chunk(SEED, n_chunk, CHUNK_EXAMPLES)
-        examples = [encode(tokenizer, example, n_passed >= guess_step) for example in chunk]
+        chunk = data.chunk(SEED, n_chunk, CHUNK_EXAMPLES, spelling=n_passed >= SPELLING_STEP)
+        examples = [encode(tokenizer, example, n_passed >= GUESS_STEP) for example in chunk]
         cut = list(batches(sorted(examples, key=lambda example: len(example.ids)), N_BATCH_TOKENS))
         random.Random(f"{SEED}/{n_chunk}/order").shuffle(cut)
         steps = [cut[at : at + N_BATCHES] for at in range(0, len(cut) - N_BATCHES + 1, N_BATCHES)]
