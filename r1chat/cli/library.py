@@ -238,6 +238,8 @@ def verify_command(pull_again: PullAgain | None) -> Callable[..., None]:
         """
         shelf = open_shelf()
         models = [_named(shelf, name) for name in dict.fromkeys(names or ())] or list(shelf.library.models())
+        if not models:
+            say(["There is no model here to check."])
         bad: list[str] = []
         n_checked = 0
         for model in models:

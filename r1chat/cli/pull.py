@@ -185,7 +185,8 @@ def offer(wanted: Wish, screen: Screen, *, yes: bool) -> bool:
     with raising(), reach.hub() as hub:
         order = look(wanted, hub, reach.cache)
         if not yes:
-            _tell(f"{clean(wanted.title)}, {order.variant.quantization}, is not on this machine.")
+            quantization = f", {order.variant.quantization}," if order.variant.quantization else ""
+            _tell(f"{wanted.title}{quantization} is not on this machine.")
             _tell(f"  {size_text(order.room.n_missing)} to fetch, {size_text(order.room.n_free)} free in {reach.cache}")
             typer.echo("Pull it now? [Y/n] ", nl=False, err=True)
             if sys.stdin.readline().strip().casefold() not in ("", "y", "yes"):
