@@ -154,7 +154,8 @@ def _compare_yes_no(rng: random.Random, a: int, b: int, larger: bool) -> Task:
 def count(rng: random.Random, part: Part, draw: Callable[[random.Random], str] | None = None) -> Task:
     """How often a letter stands in a word. Words are common ones or made up; one in five lacks the letter."""
     while True:
-        word = (draw or _any_word)(rng)
+        shown = (draw or _any_word)(rng)
+        word = shown.lower()
         if 2 <= len(word) <= 14 and words.held_out(word) == (part is Part.HELD_OUT):
             break
     letter = rng.choice(word) if rng.random() < 0.8 else rng.choice("abcdefghijklmnopqrstuvwxyz")
@@ -164,24 +165,19 @@ def count(rng: random.Random, part: Part, draw: Callable[[random.Random], str] |
         steps.append(f"{each} {n}")
     thinking = f"Spell {word} and count each {letter}: {', '.join(steps)}.\nResult: {n}.\n"
     answer = f"The letter {letter} is in {word} \\(\\boxed{{{n}}}\\) {'time' if n == 1 else 'times'}."
-    return Task("count", _count_question(rng, letter, word), thinking, answer, str(n))
+    return Task("count", _count_question(rng, letter, shown), thinking, answer, str(n))
 
 
 def _any_word(rng: random.Random) -> str:
     return rng.choice(_KNOWN_WORDS) if rng.random() < 0.4 else words.made_up(rng)
 
 
-def _own_word(rng: random.Random) -> str:
-    """A word of the training text itself, which is likely a token of its own: whole, lengthened, joined or cut."""
-    word, roll = rng.choice(_OWN_WORDS), rng.random()
-    if roll < 0.35:
-        return word
-    if roll < 0.55:
-        return word + rng.choice(words.ENDINGS)
-    if roll < 0.7:
-        return word + rng.choice(_OWN_WORDS)
-    begin = rng.randrange(len(word) - 1)
-    return word[begin : rng.randint(begin + 2, len(word))]
+def _piece(rng: random.Random, pieces: Sequence[str]) -> str:
+    """A word with one of these pieces in it: alone, lengthened, or two of them."""
+    piece, roll = rng.choice(pieces), rng.random()
+    if rng.random() < 0.2:
+        piece = piece.capitalize()
+    return piece if roll < 0.45 else piece + rng.choice(words.ENDINGS) if roll < 0.75 else piece + rng.choice(pieces)
 
 
 def _own_words() -> list[str]:
@@ -453,18 +449,19 @@ def conversation(rng: random.Random, last: Task, n_earlier: int) -> tuple[Messag
     return (*messages, Message(Role.USER, last.question))
 
 
-def example(rng: random.Random, *, spelling: bool = False) -> Example:
+def example(rng: random.Random, pieces: Sequence[str] = ()) -> Example:
     """Draw a whole example: mostly one turn with full thinking, sometimes a later turn, sometimes another mode.
 
-    With `spelling`, half of the tasks are to count letters in the training text's own words.
+    With `pieces`, half of the tasks are to count letters in words that are made of these.
     """
-    last = count(rng, Part.TRAIN, _own_word) if spelling and rng.random() < 0.5 else task(rng)
+    of_pieces = bool(pieces) and rng.random() < 0.5
+    last = count(rng, Part.TRAIN, lambda rng: _piece(rng, pieces)) if of_pieces else task(rng)
     messages = conversation(rng, last, rng.choices((0, 1, 2), (70, 20, 10))[0])
     mode = rng.choices(list(Mode), (94, 3, 3))[0]
     return Example(messages, last, mode, rng.random())
 
 
-def chunk(seed: int, number: int, n_examples: int, *, spelling: bool = False) -> list[Example]:
+def chunk(seed: int, number: int, n_examples: int, pieces: Sequence[str] = ()) -> list[Example]:
     """The `number`-th piece of an endless training text: the same for the same arguments, on any machine."""
     rng = random.Random(f"{seed}/{number}")
-    return [example(rng, spelling=spelling) for _ in range(n_examples)]
+    return [example(rng, pieces) for _ in range(n_examples)]

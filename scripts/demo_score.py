@@ -8,6 +8,7 @@ from pathlib import Path
 
 import demo_data as data
 import demo_talk as talks
+import demo_words as words
 
 import r1chat
 from r1chat.core.answers import equal, final_answer
@@ -101,8 +102,7 @@ def spell(model: Path) -> None:
     A token is known by its spelling if the thinking lists its letters, whatever the answer then counts.
     """
     tokens = read_header(model).strings("tokenizer.ggml.tokens") or ()
-    bare = {token.removeprefix("Ġ") for token in tokens}  # Ġ is the byte-level alphabet's blank
-    parts = sorted(part for part in bare if len(part) > 1 and part.isascii() and part.isalpha())
+    parts = words.pieces(tokens)
     wrong = []
     with open_model(model, temperature=0.0) as chat:
         for part in parts:

@@ -7,6 +7,7 @@ A word in which letters are counted is held out when its hash says so, one in te
 
 import hashlib
 import random
+from collections.abc import Iterable
 
 _COMMON = """
     able about above accident account across action active actor address advice afraid after afternoon again age
@@ -100,6 +101,12 @@ ENDINGS = tuple("ing ed er ly ness ment able tion ful ist ism ation ity ous al r
 def held_out(word: str) -> bool:
     """Whether questions about the letters of this word are kept for the score: one word in ten, by its hash."""
     return hashlib.sha256(word.lower().encode()).digest()[0] % 10 == 0
+
+
+def pieces(tokens: Iterable[str]) -> list[str]:
+    """Of a byte-level vocabulary, the tokens that are words or parts of words, in alphabetical order."""
+    bare = {token.removeprefix("Ġ") for token in tokens}  # Ġ is that alphabet's blank
+    return sorted(token for token in bare if len(token) > 1 and token.isascii() and token.isalpha())
 
 
 def made_up(rng: random.Random) -> str:

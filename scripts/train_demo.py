@@ -21,15 +21,16 @@ from pathlib import Path
 from typing import Any
 
 import demo_data as data
+import demo_words as words
 
 from r1chat.core.prompt import EOS, THINK_CLOSE, Special, render
 
 ROOT = Path(__file__).resolve().parent.parent
 SEED = 20250120  # the day DeepSeek-R1 appeared
 # Three rounds of steps, each with its share of the peak rate: everything; then guesses too (see `encode`); then the
-# letters of the training text's own words, which are tokens of their own and too rare in the first round to be learnt.
-ROUNDS = ((5600, 1.0), (400, 0.2), (1000, 0.3))
-GUESS_STEP, SPELLING_STEP, N_STEPS = 5600, 6000, 7000  # where they begin and end
+# spelling of every token of letters, many of which are too rare in questions to be learnt in the first round.
+ROUNDS = ((5600, 1.0), (400, 0.2), (1200, 0.3))
+GUESS_STEP, SPELLING_STEP, N_STEPS = 5600, 6000, 7200  # where they begin and end
 N_BATCH_TOKENS = 1536
 N_BATCHES = 3  # per step; of different lengths, because one length is mostly one kind, and that makes for rough steps
 N_VOCAB = 768
@@ -190,9 +191,10 @@ def _batches_from(tokenizer: Any, step: int) -> Iterator[Sequence[tuple[Any, Any
     """
     from demo_model import batches
 
+    pieces = words.pieces(tokenizer.get_vocab())
     n_chunk, n_passed = 0, 0
     while True:
-        chunk = data.chunk(SEED, n_chunk, CHUNK_EXAMPLES, spelling=n_passed >= SPELLING_STEP)
+        chunk = data.chunk(SEED, n_chunk, CHUNK_EXAMPLES, pieces if n_passed >= SPELLING_STEP else ())
         examples = [encode(tokenizer, example, n_passed >= GUESS_STEP) for example in chunk]
         cut = list(batches(sorted(examples, key=lambda example: len(example.ids)), N_BATCH_TOKENS))
         random.Random(f"{SEED}/{n_chunk}/order").shuffle(cut)

@@ -51,7 +51,7 @@ def test_nothing_held_out_is_trained() -> None:
     """In 24,000 training tasks there is no sum of a held-out pair, no held-out word and no held-out prompt."""
     rng = random.Random(1)
     tasks = [data.task(rng) for _ in range(20_000)]
-    tasks += [example.task for example in data.chunk(1, 0, 4_000, spelling=True)]
+    tasks += [example.task for example in data.chunk(1, 0, 4_000, ["Hello", "never", "think"])]
     prompts = {data.bare(prompt) for prompt, _ in talks.HELD_OUT}
     assert set() == prompts & {data.bare(task.question) for task in tasks if task.kind in ("talk", "beyond")}
     pairs = [
