@@ -113,8 +113,8 @@ def run(
 class Job:
     """What the command line asks for, read and checked.
 
-    `named`: whether the user named the model; `formulas`: mathematics is drawn; `form`: text, json or jsonl; `yes`: pull
-    it without asking.
+    `named`: whether the user named the model; `formulas`: mathematics is drawn; `form`: text, json or jsonl; `yes`:
+    pull it without asking.
     """
 
     model: str

@@ -141,7 +141,7 @@ class Layout:
         """Draw atoms side by side, with the blanks between them; `before` is the kind of what stands to the left."""
         pictures: list[Picture] = []
         left: Node | None = None
-        kinds = _kinds(items, before)
+        kinds = kinds_of(items, before)
         kind = before
         blank = 0
         for item, own in zip(items, kinds, strict=True):
@@ -177,7 +177,7 @@ class Layout:
             return 1
         if b is Class.OPEN:
             return 0
-        apart = (Fraction, Grid, Box, Arrow)
+        apart = (Fraction, Binomial, Grid, Box, Arrow)
         if isinstance(_core(left), apart) or isinstance(_core(right), apart):
             return 1
         return int(isinstance(left, Root) and not isinstance(right, Fence))
@@ -188,17 +188,17 @@ class Layout:
         if a is Class.BINARY and self.dense and not _is_word(right):
             return 0
         if a is not Class.OPERATOR:
+            if isinstance(left, Sign) and left.kind is Class.BINARY and a is Class.ORDINARY:
+                return 0  # a minus without a left side
             return 0 if self.dense and a in (Class.BINARY, Class.RELATION, Class.PUNCTUATION) else 1
         if b is Class.RELATION or b is Class.BINARY:
             return 0 if self.dense else 1
         if isinstance(_core(right), Fence) or b is Class.OPEN:
-            low = isinstance(left, Scripts) and left.low is not None
-            base = _core(left)
-            assert isinstance(base, Sign | Stack | Group)
-            word = isinstance(base, Sign) and base.text[:1].isalpha()
-            if isinstance(base, Sign) and base.text == "mod":
+            base, fence = _core(left), _core(right)
+            if not isinstance(base, Sign) or not base.text[:1].isalpha() or base.text == "mod":
                 return 1
-            return int(not word or (low and isinstance(base, Sign) and base.bounds))
+            bound = base.bounds and isinstance(left, Scripts) and left.low is not None
+            return int(bound or (isinstance(fence, Fence) and fence.left == "{"))
         return 1
 
     def _is_slashed(self, node: Node | None) -> bool:
@@ -301,7 +301,7 @@ class Layout:
 
     def _fence(self, node: Fence) -> Picture:
         body = self.draw(node.body)
-        if len(body.rows) == 1 or (body.light and self.style is not Style.CELL):
+        if body.light:
             return _beside([_text(node.left), body, _text(node.right)])
         return _fenced(node.left, body, node.right)
 
@@ -335,7 +335,7 @@ class Layout:
         if column % 2:
             return self.sequence(items, Class.ORDINARY)
         picture = self.sequence(items)
-        kinds = _kinds(items)
+        kinds = kinds_of(items)
         ends_in_sign = bool(kinds) and isinstance(items[-1], Sign) and items[-1].kind in (Class.RELATION, Class.BINARY)
         return _beside([picture, _text(" ")]) if ends_in_sign else picture
 
@@ -406,8 +406,8 @@ class Layout:
     def _stack(self, node: Stack) -> Picture:
         base = self.draw(node.base)
         if self.style is not Style.DISPLAY or self.dense:
-            if isinstance(node.base, Grid):
-                raise Unreadable
+            if len(base.rows) == 1 and _rank(node.base) == _SUM and not _is_sign(node.base):
+                base = _text(_bracketed(base.rows[0]))
             return self._beside_scripts(base, Scripts(node.base, node.below, node.above), together=True)
         if not node.brace:
             return _stacked(base, _small(node.above), _small(node.below))
@@ -452,7 +452,7 @@ _DENSE: Final = Layout(Style.LINE, dense=True)
 # The kinds of neighbours
 
 
-def _kinds(items: Sequence[Node], before: Class | None = None) -> list[Class]:
+def kinds_of(items: Sequence[Node], before: Class | None = None) -> list[Class]:
     """Find what each atom is to its neighbours. A plus or minus without a left or right side is a mere sign."""
     kinds = [_kind(item) for item in items]
     previous = before
@@ -523,7 +523,7 @@ def _rank(node: Node) -> int:
         items.pop()
     if len(items) == 1:
         return _rank_of_one(items[0])
-    kinds = _kinds(items)
+    kinds = kinds_of(items)
     if any(kind not in (Class.ORDINARY, Class.OPEN, Class.CLOSE) for kind in kinds):
         return _SUM
     if any(_rank_of_one(item) > _PRODUCT for item in items):
@@ -570,12 +570,18 @@ def _is_letter(node: Node) -> bool:
     return isinstance(core, Sign) and core.kind is Class.ORDINARY
 
 
+def _is_sign(node: Node) -> bool:
+    return isinstance(_core(node), Sign)
+
+
 def _needs_brackets(base: Node, picture: Picture) -> bool:
     """Whether scripts beside one row of a term would seem to belong to its last part only."""
     core = base.items[0] if isinstance(base, Group) and len(base.items) == 1 else base
     if isinstance(core, Fraction):
         return "/" in picture.rows[0]
-    return isinstance(core, Root | Scripts) or (isinstance(core, Group) and _rank(core) == _SUM)
+    if isinstance(core, Scripts):
+        return core.high is not None
+    return isinstance(core, Root) or (isinstance(core, Group) and _rank(core) == _SUM)
 
 
 # Text

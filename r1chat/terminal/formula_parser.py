@@ -227,6 +227,7 @@ _INFIX: Final = re.compile(r"\\(hline|over|choose)(?![A-Za-z])")
 _SKIPPED: Final = re.compile(r"\s*\[(?:-?[\d.]+\s*[a-z]{2}|[tbc])\]")
 _UPRIGHT: Final = re.compile(r"\{([A-Za-z]{2,}[A-Za-z ]*)\}")
 # 1.5 and 10,000, but not the 1,2 of a point
+_PRIMES: Final = re.compile("'{1,3}")
 _NUMBER: Final = re.compile(r"\d+(?:,\d{3}(?!\d))*(?:\.\d+)?")
 _DIFFERENTIAL: Final = re.compile(r"\s+(?=d(?:[A-Za-z](?![A-Za-z])|\\[a-z]))")
 _PLAIN_SIGNS: Final = {
@@ -321,9 +322,7 @@ class _Parser:
 
     def _sequence(self, rules: set[int] | None = None, row_number: int = 0) -> Group:
         """Read atoms up to what ends a group, a cell or a pair of delimiters."""
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise Unreadable
+        self._deepen()
         row = _Row()
         source = self._source
         while self._at < len(source):
@@ -341,7 +340,7 @@ class _Parser:
                 row.items = [Fraction(top, rest) if found[1] == "over" else Binomial(top, rest)]
                 break
             self._one(row)
-        self._depth -= 1
+        self._depth -= 1 + len(row.open)
         return Group(tuple(row.items))
 
     def _one(self, row: _Row) -> None:
@@ -354,9 +353,11 @@ class _Parser:
         elif char in "^_":
             self._at += 1
             self._script(row, char)
-        elif char == "'":
-            self._at += 1
-            row.items.append(Sign("′"))
+        elif found := _PRIMES.match(source, self._at):
+            self._at = found.end()
+            row.items.append(Sign("′″‴"[len(found[0]) - 1]))
+        elif char == ":":
+            self._colon(row)
         elif char == "~":
             self._at += 1
             row.items.append(Space(1))
@@ -374,12 +375,28 @@ class _Parser:
         else:
             row.items.append(self._atom())
 
+    def _colon(self, row: _Row) -> None:
+        """Read a colon by the blanks around it: f: A → B, {x : x > 0}, 2:1."""
+        source, at = self._source, self._at
+        self._at += 1
+        if source.startswith(":=", at):
+            self._at += 1
+            row.items.append(Sign(":=", Class.RELATION))
+        elif source[at - 1 : at].isspace():
+            row.items.append(Sign(":", Class.RELATION))
+        else:
+            spaced = source[at + 1 : at + 2].isspace() or source.startswith("\\", at + 1)
+            row.items.append(Sign(":", Class.PUNCTUATION if spaced else Class.ORDINARY))
+
     def _open(self, row: _Row, sign: str) -> None:
+        self._deepen()
         row.open.append((len(row.items), sign))
         row.items.append(Sign(sign, Class.OPEN))
 
     def _shut(self, row: _Row, sign: str) -> None:
-        if not row.close(sign):
+        if row.close(sign):
+            self._depth -= 1
+        else:
             row.items.append(Sign(sign, Class.CLOSE))
 
     def _script(self, row: _Row, which: str) -> None:
@@ -398,8 +415,9 @@ class _Parser:
                 else Scripts(base, *((None, script) if which == "^" else (script, None)))
             )
         elif which == "^":
-            high = script if old.high is None else Group((old.high, script))
-            row.items.append(Scripts(old.base, old.low, high))
+            if old.high is not None:
+                raise Unreadable  # a double superscript, in TeX, too
+            row.items.append(Scripts(old.base, old.low, script))
         else:
             if old.low is not None:
                 raise Unreadable  # a double subscript
@@ -413,11 +431,9 @@ class _Parser:
         if self._source[self._at] != "\\":
             return self._atom()
         row = _Row()
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise Unreadable
+        self._deepen()
         self._command(row)
-        self._depth -= 1
+        self._depth -= 1 + len(row.open)
         return row.items[0] if len(row.items) == 1 else Group(tuple(row.items))
 
     def _atom(self) -> Node:
@@ -572,9 +588,7 @@ class _Parser:
     def _environment(self) -> Node:
         name = self._braced()
         plain = name.removesuffix("*")
-        self._depth += 1  # each level of these takes more of Python's stack
-        if self._depth > MAX_DEPTH:
-            raise Unreadable
+        self._deepen()  # each level of these takes more of Python's stack
         spec, bars = "c", frozenset[int]()
         if plain == "array":
             self._skip_option()
@@ -617,6 +631,8 @@ class _Parser:
         while self._at < len(self._source) and self._source[self._at] in "{[":
             close = "}" if self._source[self._at] == "{" else "]"
             if (end := self._partner(self._at, close)) is None:
+                if close == "}":
+                    raise Unreadable
                 break
             self._at = end
         return Source(" ".join(self._source[start : self._at].split()))
@@ -701,6 +717,11 @@ class _Parser:
             self._at = found.end()
             return Text(found[1].replace(" ", ""))
         return self._argument()
+
+    def _deepen(self) -> None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise Unreadable
 
     def _blanks(self) -> None:
         while self._at < len(self._source) and self._source[self._at].isspace():

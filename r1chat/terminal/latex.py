@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from r1chat.terminal.formula_layout import Layout, Picture, Style
-from r1chat.terminal.formula_parser import Grid, Group, Node, Sign, Unreadable, parse
+from r1chat.terminal.formula_layout import Layout, Picture, Style, kinds_of
+from r1chat.terminal.formula_parser import MAX_LENGTH, Grid, Group, Node, Space, Unreadable, parse
 from r1chat.terminal.symbols import WORDS, Class
 from r1chat.terminal.wrap import fold
 
-CONTINUED: Final = 4  # cells by which the second row of a broken formula is indented
+CONTINUED: Final = 3  # cells by which the further rows of a broken formula are indented, beside their first blank
 _OPENING: Final = re.compile(r"`+|~~~+|\\\(|\\\[|\\boxed\s*\{|\\begin\{([a-z]+\*?)\}|\$\$?|\\.", re.DOTALL)
 _COMMAND: Final = re.compile(r"\\[A-Za-z]+")
 _EVIDENCE: Final = re.compile(r"\\[A-Za-z]|[\^_]")
 _PROSE: Final = re.compile(r"\b[A-Za-z]{3,}\b")
+_BRACES: Final = re.compile(r"\\.|[{}]|\n[ \t]*\n", re.DOTALL)
 _BLANK_LINE: Final = re.compile(r"\n[ \t>]*\n")
 _ENVIRONMENTS: Final = re.compile(
     r"(?:equation|align|aligned|alignat|gather|gathered|multline|split|eqnarray|flalign|cases|array|[pbvBV]?matrix)\*?$"
@@ -169,7 +170,7 @@ def _is_mathematics(inside: str, *, evident: bool) -> bool:
 def _behind_brace(text: str, at: int) -> int | None:
     """Find the place behind the brace that closes the one at `at`."""
     depth = 0
-    for found in re.compile(r"\\.|[{}]|\n[ \t]*\n", re.DOTALL).finditer(text, at):
+    for found in _BRACES.finditer(text, at, at + MAX_LENGTH // 4):
         if found[0][0] == "\n":
             return None
         depth += {"{": 1, "}": -1}.get(found[0], 0)
@@ -197,6 +198,8 @@ def _fitted(node: Node, columns: int) -> tuple[str, ...] | None:
     picture = layout.draw(node)
     if picture.cells <= columns:
         return picture.rows
+    while isinstance(node, Group) and len(node.items) == 1:
+        node = node.items[0]
     lines = [_items(node)]
     if isinstance(node, Grid) and node.steps:
         lines = [[item for cell in row for item in _items(cell)] for row in node.rows]
@@ -215,39 +218,51 @@ def _items(node: Node) -> list[Node]:
 
 
 def _broken(items: list[Node], columns: int) -> list[str] | None:
-    """Break one formula into rows that fit."""
-    for kinds in ((Class.RELATION,), (Class.RELATION, Class.BINARY)):
-        pieces: list[list[Node]] = [[]]
-        for item in items:
-            if pieces[-1] and isinstance(item, Sign) and item.kind in kinds:
-                pieces.append([])
-            pieces[-1].append(item)
-        if (pictures := _filled(pieces, columns)) is not None:
-            rows: list[str] = []
-            for number, picture in enumerate(pictures):
-                if number and (len(picture.rows) > 1 or len(pictures[number - 1].rows) > 1):
-                    rows.append("")
-                rows += [" " * CONTINUED * (number > 0) + row for row in picture.rows]
-            return rows
-    return None
+    """Draw one formula in several rows."""
+    parts = _parts(items, columns)
+    if parts is None:
+        return None
+    pictures = [_drawn(part, first=number == 0) for number, part in enumerate(parts)]
+    rows: list[str] = []
+    for number, picture in enumerate(pictures):
+        if number and (len(picture.rows) > 1 or len(pictures[number - 1].rows) > 1):
+            rows.append("")
+        rows += [" " * CONTINUED * (number > 0) + row for row in picture.rows]
+    return rows
 
 
-def _filled(pieces: list[list[Node]], columns: int) -> list[Picture] | None:
-    """Put as many pieces on each row as fit, or give None if one of them does not."""
-    layout = Layout(Style.DISPLAY)
-    found: list[Picture] = []
+def _parts(items: list[Node], columns: int) -> list[list[Node]] | None:
+    """Cut a formula into parts that fit: before its relations, and where that is not enough before plus and minus."""
+    done: list[list[Node]] = []
     held: list[Node] = []
-    for piece in pieces:
-        before = Class.ORDINARY if found else None
-        picture = layout.sequence([*held, *piece], None if not found else before)
-        room = columns - CONTINUED * bool(found)
-        if held and picture.cells > room:
-            found.append(layout.sequence(held, None if not found else before))
-            held = []
-            room = columns - CONTINUED
-            picture = layout.sequence(piece, Class.ORDINARY)
-        if picture.cells > room:
-            return None
-        held += piece
-    found.append(layout.sequence(held, Class.ORDINARY if found else None))
-    return found
+    for piece in _pieces(items, Class.RELATION):
+        if _fits([*held, *piece], columns, first=not done):
+            held += piece
+            continue
+        piece = piece[1:] if isinstance(piece[0], Space) else piece
+        for part in [piece] if _fits(piece, columns, first=False) else _pieces(piece, Class.BINARY):
+            if held and not _fits([*held, *part], columns, first=not done):
+                done.append(held)
+                held = []
+            if not _fits([*held, *part], columns, first=not done):
+                return None
+            held += part
+    return [*done, held]
+
+
+def _pieces(items: list[Node], kind: Class) -> list[list[Node]]:
+    """Cut a formula before every atom of a kind, and at wide blanks."""
+    pieces: list[list[Node]] = [[]]
+    for item, own in zip(items, kinds_of(items), strict=True):
+        if pieces[-1] and (own is kind or (isinstance(item, Space) and item.cells > 1)):
+            pieces.append([])
+        pieces[-1].append(item)
+    return pieces
+
+
+def _fits(items: list[Node], columns: int, *, first: bool) -> bool:
+    return _drawn(items, first=first).cells <= columns - CONTINUED * (not first)
+
+
+def _drawn(items: list[Node], *, first: bool) -> Picture:
+    return Layout(Style.DISPLAY).sequence(items, None if first else Class.ORDINARY)

@@ -383,8 +383,9 @@ def wrap(text: Text, columns: int) -> list[Text]:
 
 
 def _join(left: Text, right: Text) -> Text:
-    if not right.plain and not left.plain.strip():
-        return Text()
+    if not right.plain:
+        left = left.copy()
+        left.rstrip()
     return Text.assemble(left, right)
 
 

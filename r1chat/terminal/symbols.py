@@ -40,7 +40,7 @@ LETTERS: Final = _names(
     nexists ∄ neg ¬ lnot ¬ top ⊤ bot ⊥ angle ∠ measuredangle ∡ triangle △ square □ Box □ blacksquare ■ Diamond ◇
     lozenge ◊ prime ′ dagger † ddagger ‡ S § P ¶ degree ° imath ı jmath ȷ complement ∁ checkmark ✓
     dots … ldots … dotsc … dotso … cdots ⋯ dotsb ⋯ dotsm ⋯ dotsi ⋯ vdots ⋮ ddots ⋱ surd √ flat ♭ natural ♮ sharp ♯
-    clubsuit ♣ diamondsuit ♢ heartsuit ♡ spadesuit ♠ bigstar ★ therefore ∴ because ∵ pounds £ euro € yen ¥
+    clubsuit ♣ diamondsuit ♢ heartsuit ♡ spadesuit ♠ bigstar ★ pounds £ euro € yen ¥
     blacktriangle ▲ triangledown ▽ QED ∎ qedsymbol ∎ mho ℧ eth ð hslash ℏ
     # # % % & & $ $ _ _ | ‖ Vert ‖ vert | backslash \\ lbrace { rbrace } lbrack [ rbrack ]
     """
@@ -66,7 +66,7 @@ RELATIONS: Final = _names(
     hookleftarrow ↩ rightharpoonup ⇀ rightharpoondown ⇁ leftharpoonup ↼ leftharpoondown ↽ rightleftharpoons ⇌
     twoheadrightarrow ↠ rightrightarrows ⇉ leadsto ⇝ rightsquigarrow ⇝ nrightarrow ↛ nRightarrow ⇏ trianglelefteq ⊴
     vartriangleleft ⊲ lhd ⊲ unlhd ⊴ colon : vcentcolon : backsim ∽ thicksim ∼ thickapprox ≈ ngeq ≱ nleq ≰ nless ≮
-    ngtr ≯ curvearrowright ↷ circlearrowright ↻
+    ngtr ≯ therefore ∴ because ∵ curvearrowright ↷ circlearrowright ↻
     """
 )
 OPERATORS: Final = _names(  # with their bounds above and below
