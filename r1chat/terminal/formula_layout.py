@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from r1chat.terminal.formula_parser import (
+from r1chat.terminal.formula import (
+    ATOM,
+    PRODUCT,
+    SUM,
     Accent,
     Arrow,
     Binomial,
@@ -29,8 +32,32 @@ from r1chat.terminal.formula_parser import (
     Stack,
     Text,
     Unreadable,
+    begins_solid,
+    core_of,
+    is_differential,
+    is_letter,
+    is_sign,
+    is_word,
+    kinds_of,
+    needs_brackets,
+    rank_of,
 )
-from r1chat.terminal.symbols import ACCENTS, INTEGRALS, LOWERED, PIECES, RAISED, Class, in_script
+from r1chat.terminal.picture import (
+    Picture,
+    aligned,
+    barred,
+    beside,
+    centered,
+    cornered,
+    crowded,
+    fenced,
+    padded,
+    raised_beside,
+    stacked,
+    stretched,
+    written,
+)
+from r1chat.terminal.symbols import ACCENTS, INTEGRALS, LOWERED, RAISED, Class, in_script
 from r1chat.terminal.wrap import clusters, width
 
 MAX_CELLS: Final = 100_000  # of one picture: hundreds of screens
@@ -61,25 +88,6 @@ class Style(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """Rows of `cells` cells each. `base`: the row in line with its neighbours; `light`: only scripts leave that row."""
-
-    rows: tuple[str, ...]
-    base: int = 0
-    light: bool = True
-
-    @property
-    def cells(self) -> int:
-        """The width."""
-        return width(self.rows[0])
-
-    @property
-    def below(self) -> int:
-        """How many rows are under the base row."""
-        return len(self.rows) - 1 - self.base
-
-
-@dataclass(frozen=True, slots=True)
 class Layout:
     """Draws trees in one style. `dense`: no blanks around signs, as in scripts."""
 
@@ -100,11 +108,11 @@ class Layout:
     def _draw(self, node: Node) -> Picture:
         match node:
             case Sign():
-                return _text(node.text)
+                return written(node.text)
             case Text() | Source():
-                return _text(node.text)
+                return written(node.text)
             case Space():
-                return _text(" " * node.cells)
+                return written(" " * node.cells)
             case Group():
                 return self.sequence(node.items)
             case Fraction():
@@ -152,20 +160,20 @@ class Layout:
                 continue
             wanted = self._gap(left, kind, item, own) if kind is not None else 0
             if gap := max(blank, wanted):
-                pictures.append(_text(" " * gap))
+                pictures.append(written(" " * gap))
             pictures.append(self.draw(item))
             left, kind, blank = item, own, 0
         if blank:
-            pictures.append(_text(" " * blank))
-        return _beside(pictures)
+            pictures.append(written(" " * blank))
+        return beside(pictures)
 
     def _gap(self, left: Node | None, a: Class, right: Node, b: Class) -> int:
         """Count the blanks between two neighbours."""
-        if isinstance(left, Source) and not _solid(right) and left.text[-1:].isalpha():
+        if isinstance(left, Source) and not begins_solid(right) and left.text[-1:].isalpha():
             return 1
         if Class.OPERATOR in (a, b):
             return self._operator_gap(left, a, right, b)
-        if self.dense and (_is_word(left) or _is_word(right)) and Class.BINARY in (a, b):
+        if self.dense and (is_word(left) or is_word(right)) and Class.BINARY in (a, b):
             return 1
         if a is Class.OPEN or b in (Class.CLOSE, Class.PUNCTUATION):
             return 0
@@ -178,14 +186,14 @@ class Layout:
         if b is Class.OPEN:
             return 0
         apart = (Fraction, Binomial, Grid, Box, Arrow)
-        if isinstance(_core(left), apart) or isinstance(_core(right), apart):
+        if isinstance(core_of(left), apart) or isinstance(core_of(right), apart):
             return 1
         return int(isinstance(left, Root) and not isinstance(right, Fence))
 
     def _operator_gap(self, left: Node | None, a: Class, right: Node, b: Class) -> int:
         if a is Class.OPEN or b in (Class.CLOSE, Class.PUNCTUATION):
             return 0
-        if a is Class.BINARY and self.dense and not _is_word(right):
+        if a is Class.BINARY and self.dense and not is_word(right):
             return 0
         if a is not Class.OPERATOR:
             if isinstance(left, Sign) and left.kind is Class.BINARY and a is Class.ORDINARY:
@@ -193,8 +201,8 @@ class Layout:
             return 0 if self.dense and a in (Class.BINARY, Class.RELATION, Class.PUNCTUATION) else 1
         if b is Class.RELATION or b is Class.BINARY:
             return 0 if self.dense else 1
-        if isinstance(_core(right), Fence) or b is Class.OPEN:
-            base, fence = _core(left), _core(right)
+        if isinstance(core_of(right), Fence) or b is Class.OPEN:
+            base, fence = core_of(left), core_of(right)
             if not isinstance(base, Sign) or not base.text[:1].isalpha() or base.text == "mod":
                 return 1
             bound = base.bounds and isinstance(left, Scripts) and left.low is not None
@@ -202,7 +210,7 @@ class Layout:
         return 1
 
     def _is_slashed(self, node: Node | None) -> bool:
-        return isinstance(_core(node), Fraction) and self.style is not Style.DISPLAY
+        return isinstance(core_of(node), Fraction) and self.style is not Style.DISPLAY
 
     # Fractions and roots
 
@@ -211,30 +219,30 @@ class Layout:
         if flat or self.dense:
             line = self._flat
             top, bottom = line.text(node.top), line.text(node.bottom)
-            top = _bracketed(top) if _rank(node.top) > _PRODUCT else top
-            bottom = _bracketed(bottom) if _rank(node.bottom) > _ATOM and not _differential(node.bottom) else bottom
-            return _text(f"{top}/{bottom}")
+            top = _bracketed(top) if rank_of(node.top) > PRODUCT else top
+            bottom = _bracketed(bottom) if rank_of(node.bottom) > ATOM and not is_differential(node.bottom) else bottom
+            return written(f"{top}/{bottom}")
         display = Layout(Style.DISPLAY)
         top_picture, bottom_picture = display.draw(node.top), display.draw(node.bottom)
         inner = not (top_picture.light and bottom_picture.light)  # a longer bar than those within
         cells = max(top_picture.cells, bottom_picture.cells, 1) + 2 * inner
         return Picture(
-            (*_centered(top_picture, cells), "─" * cells, *_centered(bottom_picture, cells)),
+            (*centered(top_picture, cells), "─" * cells, *centered(bottom_picture, cells)),
             len(top_picture.rows),
             light=False,
         )
 
     def _binomial(self, node: Binomial) -> Picture:
         if self.style is Style.LINE or self.dense:
-            return _text(f"C({self.text(node.top)}, {self.text(node.bottom)})")
+            return written(f"C({self.text(node.top)}, {self.text(node.bottom)})")
         rows = ((node.top,), (node.bottom,))
         return self._grid(Grid(rows, "c", "(", ")"))
 
     def _root(self, node: Root) -> Picture:
         index = "" if node.index is None else _DENSE.text(node.index)
-        if self.style is not Style.DISPLAY or self.dense or _is_letter(node.body):
+        if self.style is not Style.DISPLAY or self.dense or is_letter(node.body):
             text = self._flat.text(node.body)
-            return _text(_root_sign(index) + (text if _is_letter(node.body) else _bracketed(text)))
+            return written(_root_sign(index) + (text if is_letter(node.body) else _bracketed(text)))
         body = self.draw(node.body)
         if len(body.rows) == 1:
             sign = _root_sign(index)
@@ -256,12 +264,12 @@ class Layout:
         base = node.base
         if isinstance(base, Sign) and base.kind is Class.OPERATOR:
             if self.style is Style.DISPLAY and not self.dense and base.bounds:
-                return _stacked(self.draw(base), _small(node.high), _small(node.low))
+                return stacked(self.draw(base), _small(node.high), _small(node.low))
             if base.text in _INTEGRAL_SIGNS:
                 return self._integral(base, node)
         picture = self.draw(base)
-        if picture.light and len(picture.rows) == 1 and _needs_brackets(base, picture):
-            picture = _text(_bracketed(picture.rows[0]))
+        if picture.light and len(picture.rows) == 1 and needs_brackets(base, picture.rows[0]):
+            picture = written(_bracketed(picture.rows[0]))
         return self._beside_scripts(picture, node, together=isinstance(base, Sign) and base.kind is Class.OPERATOR)
 
     def _beside_scripts(self, base: Picture, node: Scripts, *, together: bool) -> Picture:
@@ -277,24 +285,24 @@ class Layout:
             lowered = raised = None
         two_dimensional = self.style is Style.DISPLAY and not self.dense
         if len(base.rows) > 1 and not base.light:
-            return _cornered(base, raised or high, lowered or low)
+            return cornered(base, raised or high, lowered or low)
         if two_dimensional and ((high and raised is None) or (low and lowered is None)):
             up, down = "" if raised else high, "" if lowered else low
-            return _raised(base, up, (lowered or "") + (raised or ""), down)
+            return raised_beside(base, up, (lowered or "") + (raised or ""), down)
         low_text = (lowered or _marked("_", low)) if low else ""
         high_text = (raised or _marked("^", high)) if high else ""
         # A marked subscript would take a raised character behind it for its own.
         text = high_text + low_text if raised and low and lowered is None else low_text + high_text
-        return _beside([base, Picture((text,))])
+        return beside([base, Picture((text,))])
 
     def _integral(self, sign: Sign, node: Scripts) -> Picture:
         low, high = _script_text(node.low), _script_text(node.high)
         lowered, raised = in_script(low, LOWERED), in_script(high, RAISED)
-        written = (lowered is not None or not low) and (raised is not None or not high)
-        if self.style is not Style.DISPLAY or self.dense or written or sign.text != "∫":
-            return self._beside_scripts(_text(sign.text), node, together=True)
+        in_line = (lowered is not None or not low) and (raised is not None or not high)
+        if self.style is not Style.DISPLAY or self.dense or in_line or sign.text != "∫":
+            return self._beside_scripts(written(sign.text), node, together=True)
         cells = max(width(low), width(high))
-        rows = ("⌠" + _left(high, cells), "⎮" + " " * cells, "⌡" + _left(low, cells))
+        rows = ("⌠" + padded(high, cells), "⎮" + " " * cells, "⌡" + padded(low, cells))
         return Picture(rows, 1, light=False)
 
     # Brackets and grids
@@ -302,19 +310,19 @@ class Layout:
     def _fence(self, node: Fence) -> Picture:
         body = self.draw(node.body)
         if body.light:
-            return _beside([_text(node.left), body, _text(node.right)])
-        return _fenced(node.left, body, node.right)
+            return beside([written(node.left), body, written(node.right)])
+        return fenced(node.left, body, node.right)
 
     def _grid(self, node: Grid) -> Picture:
         if self.style is Style.LINE or self.dense:
-            return _text(self._flat_grid(node))
+            return written(self._flat_grid(node))
         inner = self if node.steps and self.style is Style.DISPLAY else Layout(Style.CELL)
         n_columns = max(len(row) for row in node.rows)
         sides = _sides(node.spec, n_columns)
         drawn = []
         for row in node.rows:
             cells = [inner._cell(cell, node, column) for column, cell in enumerate(row)]
-            drawn.append(cells + [_text("")] * (n_columns - len(cells)))
+            drawn.append(cells + [written("")] * (n_columns - len(cells)))
         widths = [max(row[column].cells for row in drawn) for column in range(n_columns)]
         if sum(widths) * len(drawn) > MAX_CELLS:
             raise Unreadable
@@ -322,10 +330,10 @@ class Layout:
         for pictures in drawn:
             parts: list[Picture] = []
             for column, picture in enumerate(pictures):
-                parts.append(_text(self._lead(node, column)))
-                parts.append(_aligned(picture, widths[column], sides[column]))
-            lines.append(_beside(parts))
-        return _fenced(node.left, self._stack_lines(node, lines), node.right)
+                parts.append(written(self._lead(node, column)))
+                parts.append(aligned(picture, widths[column], sides[column]))
+            lines.append(beside(parts))
+        return fenced(node.left, self._stack_lines(node, lines), node.right)
 
     def _cell(self, cell: Node, grid: Grid, column: int) -> Picture:
         """Draw a cell. The relation that a step begins with keeps its distance to the cell on its left."""
@@ -337,7 +345,7 @@ class Layout:
         picture = self.sequence(items)
         kinds = kinds_of(items)
         ends_in_sign = bool(kinds) and isinstance(items[-1], Sign) and items[-1].kind in (Class.RELATION, Class.BINARY)
-        return _beside([picture, _text(" ")]) if ends_in_sign else picture
+        return beside([picture, written(" ")]) if ends_in_sign else picture
 
     def _lead(self, grid: Grid, column: int) -> str:
         """Give what stands before a column."""
@@ -359,15 +367,15 @@ class Layout:
         for number, line in enumerate(lines):
             if number in grid.rules:
                 rows.append("─" * cells)
-            elif previous is not None and (_crowded(previous, line) or spread):
+            elif previous is not None and (crowded(previous, line) or spread):
                 rows.append(" " * cells)
             firsts.append(len(rows) + line.base)
-            rows += [_left(row, cells) for row in line.rows]
+            rows += [padded(row, cells) for row in line.rows]
             previous = line
         if len(lines) in grid.rules:
             rows.append("─" * cells)
         if grid.bars:
-            rows = [_barred(row, rows) for row in rows]
+            rows = [barred(row, rows) for row in rows]
         base = firsts[0] if len(lines) == 1 else (len(rows) - 1) // 2
         return Picture(tuple(rows), base, light=len(rows) == 1)
 
@@ -388,10 +396,10 @@ class Layout:
         mark = ACCENTS[node.name]
         if len(body.rows) == 1 and body.cells == 1:
             mark = ACCENTS["bar"] if node.name == "overline" and body.rows[0].isalpha() else mark
-            return _text(body.rows[0] + mark)
+            return written(body.rows[0] + mark)
         span = _SPANS.get(node.name)
         if self.style is Style.DISPLAY and not self.dense and span:
-            bar = _span(span, body.cells)
+            bar = stretched(span, body.cells)
             if node.name == "underline":
                 return Picture((*body.rows, bar), body.base, light=False)
             return Picture((bar, *body.rows), body.base + 1, light=False)
@@ -399,24 +407,24 @@ class Layout:
             raise Unreadable
         pieces = [body.rows[0][piece.start : piece.end] for piece in clusters(body.rows[0])]
         if node.name in _EACH:
-            return _text("".join(piece + mark for piece in pieces))
+            return written("".join(piece + mark for piece in pieces))
         middle = len(pieces) - 1 if node.name == "vec" else (len(pieces) - 1) // 2
-        return _text("".join(piece + mark * (index == middle) for index, piece in enumerate(pieces)))
+        return written("".join(piece + mark * (index == middle) for index, piece in enumerate(pieces)))
 
     def _stack(self, node: Stack) -> Picture:
         base = self.draw(node.base)
         if self.style is not Style.DISPLAY or self.dense:
-            if len(base.rows) == 1 and _rank(node.base) == _SUM and not _is_sign(node.base):
-                base = _text(_bracketed(base.rows[0]))
+            if len(base.rows) == 1 and rank_of(node.base) == SUM and not is_sign(node.base):
+                base = written(_bracketed(base.rows[0]))
             return self._beside_scripts(base, Scripts(node.base, node.below, node.above), together=True)
         if not node.brace:
-            return _stacked(base, _small(node.above), _small(node.below))
+            return stacked(base, _small(node.above), _small(node.below))
         above, below = _small(node.above), _small(node.below)
         if node.above is not None:
-            base = _stacked(base, Picture((_span("╭─┴─╮" if above else "╭───╮", base.cells),)), None)
+            base = stacked(base, Picture((stretched("╭─┴─╮" if above else "╭───╮", base.cells),)), None)
         if node.below is not None:
-            base = _stacked(base, None, Picture((_span("╰─┬─╯" if below else "╰───╯", base.cells),)))
-        return _stacked(base, above, below)
+            base = stacked(base, None, Picture((stretched("╰─┬─╯" if below else "╰───╯", base.cells),)))
+        return stacked(base, above, below)
 
     def _arrow(self, node: Arrow) -> Picture:
         above, below = _DENSE.text(node.above), "" if node.below is None else _DENSE.text(node.below)
@@ -424,21 +432,21 @@ class Layout:
             label = ", ".join(part for part in (above, below) if part)
             shaft = "=" if node.head == "=" else "─"
             left, right = (node.head, shaft) if node.head == "←" else (shaft, node.head)
-            return _text(f"{left}{label}{right}")
+            return written(f"{left}{label}{right}")
         cells = max(width(above), width(below), 1) + 2
         left, right = {"←": ("←", "─"), "↔": ("←", "→"), "=": ("=", "="), "⇒": ("═", "⇒"), "⇐": ("⇐", "═")}.get(
             node.head, ("─", node.head)
         )
         middle = "=" if node.head == "=" else "═" if node.head in "⇒⇐" else "─"
-        return _stacked(
-            _text(left + middle * (cells - 2) + right),
-            _text(above) if above else None,
-            _text(below) if below else None,
+        return stacked(
+            written(left + middle * (cells - 2) + right),
+            written(above) if above else None,
+            written(below) if below else None,
         )
 
     def _box(self, node: Box) -> Picture:
         if self.style is not Style.DISPLAY or self.dense:
-            return _text(f"⟦{self.text(node.body)}⟧")
+            return written(f"⟦{self.text(node.body)}⟧")
         body = self.draw(node.body)
         rows = [f"│ {row} │" for row in body.rows]
         line = "─" * (body.cells + 2)
@@ -449,146 +457,7 @@ _LINE: Final = Layout(Style.LINE)
 _DENSE: Final = Layout(Style.LINE, dense=True)
 
 
-# The kinds of neighbours
-
-
-def kinds_of(items: Sequence[Node], before: Class | None = None) -> list[Class]:
-    """Find what each atom is to its neighbours. A plus or minus without a left or right side is a mere sign."""
-    kinds = [_kind(item) for item in items]
-    previous = before
-    last = None
-    for index, item in enumerate(items):
-        if isinstance(item, Space):
-            continue
-        if kinds[index] is Class.BINARY and previous in _NO_LEFT_SIDE:
-            kinds[index] = Class.ORDINARY
-        if kinds[index] in (Class.RELATION, Class.CLOSE, Class.PUNCTUATION) and previous is Class.BINARY:
-            assert last is not None
-            kinds[last] = Class.ORDINARY
-        previous, last = kinds[index], index
-    return kinds
-
-
-_NO_LEFT_SIDE: Final = frozenset(
-    [None, Class.BINARY, Class.RELATION, Class.OPEN, Class.PUNCTUATION, Class.OPERATOR]
-)  # The TeXbook, appendix G, rule 5
-
-
-def _kind(node: Node) -> Class:
-    match node:
-        case Sign():
-            return node.kind
-        case Scripts():
-            return _kind(node.base)
-        case Stack():
-            return _kind(node.base)
-        case Accent(body=Sign() as body):
-            return body.kind
-        case Arrow():
-            return Class.RELATION
-        case Group(items=(only,)):
-            return _kind(only) if isinstance(only, Sign) and only.kind is Class.RELATION else Class.ORDINARY
-        case _:
-            return Class.ORDINARY
-
-
-def _core(node: Node | None) -> Node | None:
-    """Find what a scripted or single atom is at heart."""
-    while True:
-        if isinstance(node, Scripts):
-            node = node.base
-        elif isinstance(node, Group) and len(node.items) == 1:
-            node = node.items[0]
-        else:
-            return node
-
-
-def _is_word(node: Node | None) -> bool:
-    core = _core(node)
-    return isinstance(core, Sign) and len(core.text) > 1 and core.text.isalpha()
-
-
-def _solid(node: Node) -> bool:
-    """Whether a node begins with something that no command's name could run into."""
-    return isinstance(node, Fence | Source | Space) or (isinstance(node, Sign) and not node.text[:1].isalpha())
-
-
-_ATOM, _PRODUCT, _SUM = 0, 1, 2  # how loosely the parts of a term hang together
-
-
-def _rank(node: Node) -> int:
-    """Find how loosely the parts of a term in one row hang together."""
-    items = [item for item in node.items if not isinstance(item, Space)] if isinstance(node, Group) else [node]
-    while len(items) > 1 and isinstance(items[-1], Sign) and items[-1].text in "!′%°":
-        items.pop()
-    if len(items) == 1:
-        return _rank_of_one(items[0])
-    kinds = kinds_of(items)
-    if any(kind not in (Class.ORDINARY, Class.OPEN, Class.CLOSE) for kind in kinds):
-        return _SUM
-    if any(_rank_of_one(item) > _PRODUCT for item in items):
-        return _SUM
-    return _PRODUCT
-
-
-def _rank_of_one(node: Node) -> int:
-    match node:
-        case Group():
-            return _rank(node) if node.items else _ATOM
-        case Fraction():
-            return _SUM
-        case Text():
-            return _SUM if " " in node.text.strip() else _ATOM
-        case Scripts():
-            return _ATOM if not isinstance(node.base, Sign) or node.base.kind is not Class.OPERATOR else _SUM
-        case Sign():
-            return _SUM if node.kind in (Class.RELATION, Class.BINARY) else _ATOM
-        case Source() | Arrow() | Stack():
-            return _SUM
-        case Grid():
-            return _ATOM if node.left else _SUM
-        case _:
-            return _ATOM
-
-
-def _differential(node: Node) -> bool:
-    """Whether this is dx, ∂x∂y or the like: one thing to the eye."""
-    items = node.items if isinstance(node, Group) else (node,)
-    bases = [_core(item) for item in items]
-    texts = [base.text if isinstance(base, Sign) else "" for base in bases]
-    return (
-        len(texts) > 1
-        and len(texts) % 2 == 0
-        and all(text in ("d", "∂") for text in texts[::2])
-        and all(len(text) == 1 for text in texts[1::2])
-    )
-
-
-def _is_letter(node: Node) -> bool:
-    """Whether this is one letter or one number."""
-    core = node.items[0] if isinstance(node, Group) and len(node.items) == 1 else node
-    return isinstance(core, Sign) and core.kind is Class.ORDINARY
-
-
-def _is_sign(node: Node) -> bool:
-    return isinstance(_core(node), Sign)
-
-
-def _needs_brackets(base: Node, picture: Picture) -> bool:
-    """Whether scripts beside one row of a term would seem to belong to its last part only."""
-    core = base.items[0] if isinstance(base, Group) and len(base.items) == 1 else base
-    if isinstance(core, Fraction):
-        return "/" in picture.rows[0]
-    if isinstance(core, Scripts):
-        return core.high is not None
-    return isinstance(core, Root) or (isinstance(core, Group) and _rank(core) == _SUM)
-
-
 # Text
-
-
-def _text(text: str) -> Picture:
-    return Picture((text,))
 
 
 def _bracketed(text: str) -> str:
@@ -604,13 +473,13 @@ def _small(node: Node | None) -> Picture | None:
     """Draw a bound. Only stacked conditions take more than a row."""
     if node is None:
         return None
-    core = _core(node)
+    core = core_of(node)
     if isinstance(core, Grid) and not core.left:
-        rows = [_text(" ".join(_DENSE.text(cell) for cell in row)) for row in core.rows]
+        rows = [written(" ".join(_DENSE.text(cell) for cell in row)) for row in core.rows]
         cells = max(row.cells for row in rows)
-        return Picture(tuple(line for row in rows for line in _centered(row, cells)))
+        return Picture(tuple(line for row in rows for line in centered(row, cells)))
     text = _script_text(node)
-    return _text(text) if text else None
+    return written(text) if text else None
 
 
 def _marked(mark: str, text: str) -> str:
@@ -626,146 +495,8 @@ def _root_sign(index: str) -> str:
     return _SMALL_ROOTS.get(index) or (in_script(index, RAISED) or f"{index} ") + "√"
 
 
-def _left(text: str, cells: int) -> str:
-    return text + " " * (cells - width(text))
-
-
-def _span(parts: str, cells: int) -> str:
-    """Stretch a line: its ends stay, the sign in its middle stays in the middle."""
-    if cells <= 1:
-        return parts[len(parts) // 2]
-    if len(parts) == 3:
-        return parts[0] + parts[1] * (cells - 2) + parts[2]
-    if cells == 2:
-        return parts[0] + parts[-1]
-    before = (cells - 3) // 2
-    return parts[0] + parts[1] * before + parts[2] + parts[3] * (cells - 3 - before) + parts[-1]
-
-
-# Pictures
-
-
-def _beside(pictures: Sequence[Picture]) -> Picture:
-    """Put pictures side by side, their base rows in line."""
-    pictures = [picture for picture in pictures if picture.rows != ("",)]
-    if not pictures:
-        return _text("")
-    above = max(picture.base for picture in pictures)
-    below = max(picture.below for picture in pictures)
-    rows = [""] * (above + 1 + below)
-    for picture in pictures:
-        blank = " " * picture.cells
-        start = above - picture.base
-        for number in range(len(rows)):
-            inside = start <= number < start + len(picture.rows)
-            rows[number] += picture.rows[number - start] if inside else blank
-    return Picture(tuple(rows), above, all(picture.light for picture in pictures))
-
-
-def _centered(picture: Picture, cells: int) -> tuple[str, ...]:
-    left = (cells - picture.cells) // 2
-    return tuple(_left(" " * left + row, cells) for row in picture.rows)
-
-
-def _aligned(picture: Picture, cells: int, side: str) -> Picture:
-    free = cells - picture.cells
-    left = {"l": 0, "r": free, "c": free // 2}[side]
-    rows = tuple(" " * left + row + " " * (free - left) for row in picture.rows)
-    return Picture(rows, picture.base, picture.light)
-
-
-def _stacked(base: Picture, above: Picture | None, below: Picture | None) -> Picture:
-    """Put pictures over and under another, in its middle."""
-    cells = max(picture.cells for picture in (base, above, below) if picture is not None)
-    rows = (
-        *(_centered(above, cells) if above else ()),
-        *_centered(base, cells),
-        *(_centered(below, cells) if below else ()),
-    )
-    return Picture(rows, base.base + (len(above.rows) if above else 0), light=False)
-
-
-def _raised(base: Picture, up: str, beside: str, down: str) -> Picture:
-    """Put scripts a row higher, in line and a row lower, right of the base."""
-    cells = max(width(up), width(beside), width(down))
-    rows = [up] * bool(up) + [beside] + [down] * bool(down)
-    return _beside([base, Picture(tuple(_left(row, cells) for row in rows), int(bool(up)))])
-
-
-def _cornered(base: Picture, high: str, low: str) -> Picture:
-    """Put scripts at the upper and lower right corner of a tall picture."""
-    cells = max(width(high), width(low))
-    rows = [row + " " * cells for row in base.rows]
-    rows[-1] = base.rows[-1] + _left(low, cells)
-    rows[0] = base.rows[0] + _left(high, cells)
-    return Picture(tuple(rows), base.base, light=False)
-
-
-def _fenced(left: str, body: Picture, right: str) -> Picture:
-    """Put brackets as tall as it around a picture."""
-    height = len(body.rows)
-    fences = [Picture(_delimiter(sign, height), body.base) if sign else _text("") for sign in (left, right)]
-    # A blank keeps a brace that stands alone, and lines that could be digits, away from what they hold.
-    pad = " " if height > 1 and (left in ("{", "|", "‖") or right in ("}", "|", "‖")) else ""
-    joined = [fences[0], _text(pad if left else ""), body, _text(pad if right else ""), fences[1]]
-    picture = _beside(joined)
-    return Picture(picture.rows, picture.base, light=height == 1)
-
-
-def _delimiter(sign: str, height: int) -> tuple[str, ...]:
-    """Draw a bracket of some height."""
-    if height == 1:
-        return (sign,)
-    if sign in "⟨⟩/\\":
-        return _slanted(sign, height)
-    if sign not in PIECES:
-        return tuple(sign if row == height // 2 else " " for row in range(height))
-    top, middle, bottom, between = tuple(PIECES[sign])
-    if sign in "{}" and height == 2:
-        return ("⎰", "⎱") if sign == "{" else ("⎱", "⎰")
-    rows = [top, *[between] * (height - 2), bottom]
-    if sign in "{}":
-        rows[height // 2] = middle
-    return tuple(rows)
-
-
-def _slanted(sign: str, height: int) -> tuple[str, ...]:
-    """Draw angle brackets and slashes, which grow in width, too."""
-    if sign in "⟨⟩":
-        half = (height + 1) // 2
-        steps = [half - 1 - row for row in range(half)]
-        steps += steps[::-1] if height % 2 == 0 else steps[-2::-1]
-        down = "╱╲" if sign == "⟨" else "╲╱"
-        rows = []
-        for row, step in enumerate(steps):
-            middle = height % 2 == 1 and row == half - 1
-            char = sign if middle else down[0] if row < half else down[1]
-            column = step if sign == "⟨" else half - 1 - step
-            rows.append(" " * column + char + " " * (half - 1 - column))
-        return tuple(rows)
-    return tuple(
-        " " * (height - 1 - row) + "╱" + " " * row if sign == "/" else " " * row + "╲" + " " * (height - 1 - row)
-        for row in range(height)
-    )
-
-
-def _crowded(upper: Picture, lower: Picture) -> bool:
-    """Whether rows need a blank row between them to be told apart."""
-    between = upper.below + lower.base
-    return between > 1 or (between == 1 and not (upper.light and lower.light))
-
-
 def _sides(spec: str, n_columns: int) -> str:
     """Give every column its side; the last two of `spec` go on."""
     while len(spec) < n_columns:
         spec += spec[-2] if len(spec) > 1 else spec[-1]
     return spec
-
-
-def _barred(row: str, rows: Sequence[str]) -> str:
-    """Let the lines of an array cross."""
-    if set(row) != {"─"}:
-        return row
-    other = next((other for other in rows if "│" in other), "")
-    columns = {index for index, char in enumerate(other) if char == "│"}
-    return "".join("┼" if index in columns else char for index, char in enumerate(row))

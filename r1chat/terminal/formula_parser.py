@@ -10,6 +10,26 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
+from r1chat.terminal.formula import (
+    Accent,
+    Arrow,
+    Binomial,
+    Box,
+    Fence,
+    Fraction,
+    Grid,
+    Group,
+    Node,
+    Phantom,
+    Root,
+    Scripts,
+    Sign,
+    Source,
+    Space,
+    Stack,
+    Text,
+    Unreadable,
+)
 from r1chat.terminal.symbols import (
     ACCENTS,
     ALPHABETS,
@@ -36,167 +56,6 @@ from r1chat.terminal.symbols import (
 
 MAX_LENGTH: Final = 4_000  # characters: some 50 rows of a terminal; longer is no formula for a screen
 MAX_DEPTH: Final = 30  # nested groups; what people write stays below ten, and Python's own stack is far away
-
-
-class Unreadable(ValueError):
-    """Not LaTeX that can be shown otherwise than as it is. Never leaves `latex`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sign:
-    """A character or a word. `bounds`: its scripts stand above and below it where there is room."""
-
-    text: str
-    kind: Class = Class.ORDINARY
-    bounds: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """Words among the mathematics, with their blanks."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What is not understood, as it was written."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Space:
-    """A blank that the author asked for."""
-
-    cells: int
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """A sequence."""
-
-    items: tuple["Node", ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Fraction:
-    """`flat` is the author's wish: True for \\tfrac, False for \\dfrac."""
-
-    top: "Node"
-    bottom: "Node"
-    flat: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Binomial:
-    """One above the other in round brackets."""
-
-    top: "Node"
-    bottom: "Node"
-
-
-@dataclass(frozen=True, slots=True)
-class Root:
-    """A root with its index."""
-
-    body: "Node"
-    index: "Node | None" = None
-
-
-@dataclass(frozen=True, slots=True)
-class Scripts:
-    """What stands lower and higher, right of `base`."""
-
-    base: "Node"
-    low: "Node | None" = None
-    high: "Node | None" = None
-
-
-@dataclass(frozen=True, slots=True)
-class Fence:
-    """Brackets around something; either may be empty."""
-
-    left: str
-    body: "Node"
-    right: str
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """Rows and columns. `spec` has l, c or r per column and repeats its last two; `steps`: lines of a calculation.
-
-    `rules`: the rows that have a line above them; `bars`: the columns that have one to their left.
-    """
-
-    rows: tuple[tuple["Node", ...], ...]
-    spec: str = "c"
-    left: str = ""
-    right: str = ""
-    steps: bool = False
-    rules: frozenset[int] = frozenset()
-    bars: frozenset[int] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Accent:
-    """A mark on or through its body, by its name in ACCENTS."""
-
-    body: "Node"
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Stack:
-    """Something small above or below; `brace`: with a brace between."""
-
-    base: "Node"
-    above: "Node | None" = None
-    below: "Node | None" = None
-    brace: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Arrow:
-    """An arrow as long as what is written at it."""
-
-    head: str
-    above: "Node"
-    below: "Node | None" = None
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A frame."""
-
-    body: "Node"
-
-
-@dataclass(frozen=True, slots=True)
-class Phantom:
-    """The room of something that is not shown."""
-
-    body: "Node"
-
-
-Node = (
-    Sign
-    | Text
-    | Source
-    | Space
-    | Group
-    | Fraction
-    | Binomial
-    | Root
-    | Scripts
-    | Fence
-    | Grid
-    | Accent
-    | Stack
-    | Arrow
-    | Box
-    | Phantom
-)
 
 _MATRICES: Final = {
     "matrix": ("", ""),

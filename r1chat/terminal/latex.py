@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from r1chat.terminal.formula_layout import Layout, Picture, Style, kinds_of
-from r1chat.terminal.formula_parser import MAX_LENGTH, Grid, Group, Node, Space, Unreadable, parse
+from r1chat.terminal.formula import Grid, Group, Node, Space, Unreadable, kinds_of
+from r1chat.terminal.formula_layout import Layout, Style
+from r1chat.terminal.formula_parser import MAX_LENGTH, parse
+from r1chat.terminal.picture import Picture
 from r1chat.terminal.symbols import WORDS, Class
 from r1chat.terminal.wrap import fold
 
@@ -240,6 +242,9 @@ def _parts(items: list[Node], columns: int) -> list[list[Node]] | None:
             held += piece
             continue
         piece = piece[1:] if isinstance(piece[0], Space) else piece
+        if held and done:
+            done.append(held)
+            held = []
         for part in [piece] if _fits(piece, columns, first=False) else _pieces(piece, Class.BINARY):
             if held and not _fits([*held, *part], columns, first=not done):
                 done.append(held)
