@@ -168,7 +168,11 @@ class Layout:
         return beside(pictures)
 
     def _gap(self, left: Node | None, a: Class, right: Node, b: Class) -> int:
-        """Count the blanks between two neighbours."""
+        """Count the blanks between two neighbours; words bring their own."""
+        if (isinstance(left, Text) and left.text.endswith(" ")) or (
+            isinstance(right, Text) and right.text.startswith(" ")
+        ):
+            return 0
         if isinstance(left, Source) and not begins_solid(right) and left.text[-1:].isalpha():
             return 1
         if Class.OPERATOR in (a, b):
