@@ -57,13 +57,14 @@ class Repl:
         screen: Screen,
         *,
         thinking: Thinking = Thinking.SHOW,
+        formulas: bool = True,
         math: bool = False,
         history: Path | None = None,
         on_loaded: Callable[[], None] = lambda: None,
     ) -> None:
         self.chat = chat
         self.launched = launched
-        self.live = Live(screen, thinking=thinking, session=True)
+        self.live = Live(screen, thinking=thinking, session=True, formulas=formulas)
         self._screen = screen
         self._math = math
         self._on_loaded = on_loaded

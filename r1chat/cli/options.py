@@ -29,6 +29,7 @@ ThinkingOption = Annotated[
     Thinking | None,
     typer.Option("--thinking", help="What becomes of the thinking. Default: show on a terminal, else hide."),
 ]
+NoLatex = Annotated[bool, typer.Option("--no-latex", help="Show mathematics as its LaTeX source.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 JsonLines = Annotated[bool, typer.Option("--jsonl", help="Print one JSON object per event, as they happen.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Tell the plan, the counts and the engine's log on stderr.")]

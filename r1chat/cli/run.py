@@ -45,6 +45,7 @@ def run(
     math: opt.Math = False,
     raw: opt.Raw = False,
     thinking: opt.ThinkingOption = None,
+    no_latex: opt.NoLatex = False,
     json: opt.Json = False,
     jsonl: opt.JsonLines = False,
     verbose: opt.Verbose = False,
@@ -95,6 +96,7 @@ def run(
             raw=raw,
             verbose=verbose,
             thinking=thinking,
+            formulas=not no_latex,
             form=form,
             yes=yes,
         )
@@ -111,7 +113,8 @@ def run(
 class Job:
     """What the command line asks for, read and checked.
 
-    `named`: whether the user named the model; `form`: text, json or jsonl; `yes`: pull it without asking.
+    `named`: whether the user named the model; `formulas`: mathematics is drawn; `form`: text, json or jsonl; `yes`:
+    pull it without asking.
     """
 
     model: str
@@ -123,6 +126,7 @@ class Job:
     raw: bool
     verbose: bool
     thinking: Thinking | None
+    formulas: bool
     form: str
     yes: bool = False
 
@@ -259,7 +263,8 @@ def _sink(job: Job, screen: Screen, details: dict[str, Any]) -> Sink:
     if job.form == "jsonl":
         return JsonLinesSink(sys.stdout)
     if screen.paints:
-        return TerminalSink(sys.stdout, screen, Live(screen, thinking=job.thinking or Thinking.SHOW))
+        live = Live(screen, thinking=job.thinking or Thinking.SHOW, formulas=job.formulas)
+        return TerminalSink(sys.stdout, screen, live)
     show = job.thinking is Thinking.SHOW
     return PlainSink(sys.stdout, sys.stderr, screen, thinking=show, verbose=job.verbose)
 
@@ -293,6 +298,7 @@ def _converse(job: Job, screen: Screen) -> int:
             launched,
             screen,
             thinking=job.thinking or Thinking.SHOW,
+            formulas=job.formulas,
             math=job.math,
             history=paths.find().history,
             on_loaded=lambda: remember(job.model, paths.find()),

@@ -49,6 +49,7 @@ _ITEM = re.compile(r"( *)([-*+]|\d{1,9}[.)])(?:( +)(?=\S)|\s*$)")
 _QUOTE = re.compile(r" {0,3}>")
 _DELIMITERS = re.compile(r" {0,3}\|?[ \t]*:?-+:?[ \t]*(\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
 _DISPLAY = re.compile(r"\s*(\\\[|\$\$|\\begin\{([a-z]+\*?)\})")
+_OPENER = re.compile(r"`+|\\\[|\$\$|\\begin\{([a-z]+\*?)\}|\\.")
 _DOLLARS = re.compile(r"\$\$")
 _BRACKET = re.compile(r"\\\]")
 
@@ -66,6 +67,7 @@ class Blocks:
         self._blank = False  # a blank line is the last of the open block
         self._indent = 0  # a list item's content starts at this column
         self._close: re.Pattern[str] | None = None  # what ends the fence or the display we are in
+        self._in_text = False  # that display stands in a paragraph or an item, which it does not end
         self._done: list[Block] = []
         self._before: Kind | None = None  # the kind of the block that left last
 
@@ -133,17 +135,25 @@ class Blocks:
             self._add(line)
             if self._kind is Kind.LIST:
                 self._open_inside(line)
+            elif self._kind is Kind.TEXT:
+                self._open_display(line)
         else:
             self._end()
             self._open(line)
 
     def _take_enclosed(self, line: str) -> None:
         """Inside a fence or a display only its end matters."""
+        if self._in_text and not line.strip():
+            self._close = None  # TeX has no blank line in a display: this was none
+            self._take_blank(line)
+            return
         self._add(line)
         assert self._close is not None
-        if self._close.search(line):
+        if end := self._close.search(line):
             self._close = None
-            if self._kind is not Kind.LIST:
+            if self._in_text:
+                self._open_display(line[end.end() :])
+            elif self._kind is not Kind.LIST:
                 self._end(closed=self._kind is Kind.CODE)
         elif self._kind is Kind.CODE and len(self._lines) >= CODE_LINES:
             self._chunk(Kind.CODE)
@@ -215,6 +225,8 @@ class Blocks:
             self._close = _math_end(line)
             if self._close is None:
                 self._end()
+        elif kind is Kind.TEXT:
+            self._open_display(line)
         elif kind in (Kind.HEADING, Kind.RULE):
             self._end()
 
@@ -222,8 +234,13 @@ class Blocks:
         """A list item holds fences and displays together, too."""
         if fence := _FENCE.match(line.lstrip(" ")):
             self._close = _fence_end(fence[1])
-        elif _is_display(line):
-            self._close = _math_end(line)
+        else:
+            self._open_display(line)
+
+    def _open_display(self, line: str) -> None:
+        """A display that begins in the middle of a paragraph's line goes on in the next."""
+        self._close = _left_open(line)
+        self._in_text = self._close is not None
 
     def _begin(self, kind: Kind) -> None:
         self._joined = self._may_join(kind, self._before)
@@ -241,7 +258,7 @@ class Blocks:
 
     def _chunk(self, kind: Kind) -> None:
         """Let the open block go and continue it as a block of `kind` right below."""
-        info, close = self._info, self._close
+        info, close = self._info, self._close if kind is Kind.CODE else None
         self._end()
         self._kind, self._info, self._close, self._joined = kind, info, close, True
 
@@ -252,6 +269,7 @@ class Blocks:
             self._before = kind
         self._lines, self._length = [], 0
         self._kind, self._info, self._joined, self._close = None, "", False, None
+        self._in_text = False
 
 
 def _kind_of(line: str) -> Kind:
@@ -276,7 +294,7 @@ def _is_display(line: str) -> bool:
     """Whether a LaTeX display begins with this line: it stays open, or nothing follows its end."""
     if (opening := _DISPLAY.match(line)) is None:
         return False
-    end = _display_end(opening).search(line, opening.end())
+    end = _display_end(opening[1], opening[2]).search(line, opening.end())
     return end is None or not line[end.end() :].strip()
 
 
@@ -284,11 +302,27 @@ def _math_end(line: str) -> re.Pattern[str] | None:
     """Make the pattern that ends the display opened in `line`, or None when it ends in the same line."""
     opening = _DISPLAY.match(line)
     assert opening is not None
-    end = _display_end(opening)
+    end = _display_end(opening[1], opening[2])
     return None if end.search(line, opening.end()) else end
 
 
-def _display_end(opening: re.Match[str]) -> re.Pattern[str]:
-    if opening[2]:
-        return re.compile(re.escape(rf"\end{{{opening[2]}}}"))
-    return _DOLLARS if opening[1] == "$$" else _BRACKET
+def _left_open(line: str) -> re.Pattern[str] | None:
+    """Make the pattern that ends the display which the line leaves open, if it does. Code spans hold none."""
+    position = 0
+    while opening := _OPENER.search(line, position):
+        position = opening.end()
+        if opening[0][0] == "`":
+            partner = re.compile(rf"(?<!`){opening[0]}(?!`)").search(line, position)
+            position = partner.end() if partner else position
+        elif opening[0] in ("\\[", "$$") or opening[1]:
+            end = _display_end(opening[0], opening[1])
+            if (found := end.search(line, position)) is None:
+                return end
+            position = found.end()
+    return None
+
+
+def _display_end(opening: str, environment: str | None) -> re.Pattern[str]:
+    if environment:
+        return re.compile(re.escape(rf"\end{{{environment}}}"))
+    return _DOLLARS if opening == "$$" else _BRACKET

@@ -54,12 +54,17 @@ class Live:
         *,
         thinking: Thinking = Thinking.SHOW,
         session: bool = False,
+        formulas: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`session`: more turns follow, so that a failed turn is reported here, and a blank row ends each turn."""
+        """`session`: more turns follow, so that a failed turn is reported here, and a blank row ends each turn.
+
+        `formulas`: mathematics is drawn; else its source is shown.
+        """
         self.thinking = thinking
         self._screen = screen
         self._session = session
+        self._formulas = formulas
         self._clock = clock
         self._rows: list[str] = []  # finished, not yet fetched by `frame`
         self._begin()
@@ -249,7 +254,7 @@ class Live:
         # rich takes a tenth of a second to import, which the prompt should not wait for.
         from r1chat.terminal.markdown import Markdown
 
-        return Markdown(self._screen)
+        return Markdown(self._screen, formulas=self._formulas)
 
 
 class _Part:
@@ -348,7 +353,7 @@ class OpenParagraph:
         if len(markdown.paragraph(source, columns, self._lead)) <= room:
             return []
         for cut in _cuts(source):
-            if markdown.inline(source[:cut])[1]:
+            if markdown.settled(source[:cut]):
                 break
         else:
             self._patience = len(source) + columns

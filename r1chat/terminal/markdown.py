@@ -2,12 +2,17 @@
 
 A row is text without a line end. Prose is wrapped here, by cell width; code is not wrapped, so that what is copied from
 the screen is the source. Nothing a model writes is dropped: HTML, link targets and unknown syntax are shown as typed.
+
+Formulas never meet the Markdown parser: each is replaced by two private characters around its number before, and put
+back afterwards, as it reads (`latex`) or as it was written.
 """
 
 import io
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from urllib.parse import quote
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_inline import StateInline
@@ -21,6 +26,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from r1chat.terminal import latex
 from r1chat.terminal.blocks import Block, Kind
 from r1chat.terminal.screen import Colors, Screen
 from r1chat.terminal.wrap import breaks
@@ -30,19 +36,20 @@ _COLOR_SYSTEMS = {
     Colors.PALETTE: ColorSystem.EIGHT_BIT,
     Colors.TRUE: ColorSystem.TRUECOLOR,
 }
-# \( \), \[ \], $$ $$ and $ $ by pandoc's rule: no blank inside the dollars' ends, no digit after the last.
-_MATH = re.compile(r"\\\(.+?\\\)|\\\[.+?\\\]|\$\$.+?\$\$|\$(?![\s$])(?:[^$\\]|\\.)*?(?<![\s\\])\$(?!\d)", re.DOTALL)
 # Characters that, left over as plain text, may still become markup when more text comes.
 _OPENERS = frozenset("*_`[<$~\\&!")
 _DIM = Style(dim=True)
 _MARKS = {"strong": Style(bold=True), "em": Style(italic=True), "s": Style(strike=True), "link": Style(underline=True)}
+_INDENT = "  "  # of a formula on a line of its own
+_QUOTE_SIGNS = re.compile(r"\n {0,3}>")
 
 
 class Markdown:
-    """Renders blocks for one screen."""
+    """Renders blocks for one screen. Without `formulas`, mathematics is shown as its source."""
 
-    def __init__(self, screen: Screen) -> None:
+    def __init__(self, screen: Screen, *, formulas: bool = True) -> None:
         self._screen = screen
+        self._formulas = formulas and screen.unicode
         self._parser = _parser()
         self._colored = screen.colors is not Colors.NONE
         self._console = Console(
@@ -78,38 +85,45 @@ class Markdown:
         if block.kind is Kind.CODE:
             return self._code(block)
         if block.kind is Kind.MATH:
-            return [Text("  " + line.strip()) for line in source.split("\n") if line.strip()]
+            return self._display(source, columns)
         if block.kind is Kind.TEXT:
             return self.paragraph(block.source, columns)
         indent = len(source) - len(source.lstrip(" "))  # nesting that CommonMark does not see (less than the marker)
-        rows = self._children(SyntaxTreeNode(self._parser.parse(source)), max(1, columns - indent))
+        masked = _mask(source, quoted=block.kind is Kind.QUOTE)
+        tree = SyntaxTreeNode(self._parser.parse(masked.source))
+        rows = self._children(tree, masked, max(1, columns - indent))
         return [_join(Text(" " * indent), row) for row in rows]
 
     # Inline text
 
     def paragraph(self, source: str, columns: int, lead: Text | None = None) -> list[Text]:
         """Render running text. `lead` is the unfinished row that stands before it."""
-        text, _ = self.inline(source)
-        return wrap(text if lead is None else lead + text, columns)
+        masked = _mask(_unindented(source))
+        flow = self._flow(self._tokens(masked), masked)
+        return self._set(flow if lead is None else _with_lead(lead, flow), columns)
 
-    def inline(self, source: str) -> tuple[Text, bool]:
-        """Render running text into one styled text, and say whether nothing in it can still become markup."""
-        source = "\n".join(line.strip() if line.strip() else "" for line in source.strip("\n").split("\n"))
-        tokens = self._parser.parseInline(source)[0].children or []
-        return self._inline(tokens)
+    def settled(self, source: str) -> bool:
+        """Say whether nothing in this beginning of a paragraph can still read otherwise when more text comes."""
+        masked = _mask(_unindented(source))
+        texts = [token.content for token in self._tokens(masked) if token.type == "text"]
+        return not masked.displays and all(_OPENERS.isdisjoint(text) for text in texts)
 
-    def _inline(self, tokens: Sequence[Token]) -> tuple[Text, bool]:
+    def _tokens(self, masked: "_Masked") -> Sequence[Token]:
+        return self._parser.parseInline(masked.source)[0].children or []
+
+    def _flow(self, tokens: Sequence[Token], masked: "_Masked") -> list["Text | _Display"]:
+        """Render inline tokens into styled text, with formulas on lines of their own in between."""
+        flow: list[Text | _Display] = []
         text = Text()
         marks = [Style.null()]
         links: list[tuple[int, str]] = []  # where the open links begin, and where they lead
-        settled = True
         for token in tokens:
             style = Style.combine(marks)
             name = token.type.removesuffix("_open").removesuffix("_close")
             if token.nesting == 1:
                 marks.append(_MARKS.get(name, Style.null()))
                 if name == "link":
-                    links.append((len(text), str(token.attrs.get("href", ""))))
+                    links.append((len(text), masked.restore(str(token.attrs.get("href", "")))))
             elif token.nesting == -1:
                 marks.pop()
                 if name == "link":
@@ -119,61 +133,122 @@ class Markdown:
             elif token.type in ("softbreak", "hardbreak"):
                 text.append("\n")
             elif token.type == "code_inline":
-                shown = token.content if self._colored else f"`{token.content}`"
+                content = masked.restore(token.content)
+                shown = content if self._colored else f"`{content}`"
                 text.append(shown, style + Style(color="cyan") if self._colored else style)
             elif token.type == "image":
-                text.append(f"[{token.content}] ({token.attrs.get('src', '')})", style)
+                target = masked.restore(str(token.attrs.get("src", "")))
+                text.append(f"[{masked.restore(token.content)}] ({target})", style)
             else:
-                settled = settled and (token.type == "math" or _OPENERS.isdisjoint(token.content))
-                text.append(token.content, style)
-        return text, settled
+                for part in masked.split(token.content):
+                    if isinstance(part, str):
+                        text.append(part, style)
+                    elif part.display and self._formulas:
+                        flow += [text, part]
+                        text = Text()
+                    else:
+                        text.append(self._inline_formula(part.source), style)
+        return [*flow, text]
+
+    def _set(self, flow: Sequence["Text | _Display"], columns: int) -> list[Text]:
+        """Put text and formulas into rows. A small formula in the middle of a line stays there."""
+        rows: list[Text] = []
+        text = Text()
+        apart = False  # a tall formula ended the rows: what follows it keeps its distance
+        for index, part in enumerate(flow):
+            if isinstance(part, Text):
+                text.append_text(part)
+                continue
+            picture = self._picture(part.source, columns)
+            alone = not text.plain.rpartition("\n")[2].strip() and _ends_line(flow[index + 1 :])
+            if picture is None or (len(picture) == 1 and not alone):
+                text.append(self._inline_formula(part.source))
+                continue
+            above = wrap(_stripped(text), columns) if text.plain.strip() else []
+            rows += [Text()] * (apart and bool(above)) + above
+            rows += [Text()] * (len(picture) > 1 and bool(rows)) + picture
+            apart, text = len(picture) > 1, Text()
+        below = wrap(_stripped(text) if rows else text, columns) if text.plain.strip() or not rows else []
+        return rows + [Text()] * (apart and bool(below)) + below
+
+    def _line(self, flow: Sequence["Text | _Display"]) -> Text:
+        """Put text and formulas into one line."""
+        line = Text()
+        for part in flow:
+            line.append_text(part if isinstance(part, Text) else Text(self._inline_formula(part.source)))
+        return line
+
+    # Formulas
+
+    def _inline_formula(self, source: str) -> str:
+        return (latex.inline(source) if self._formulas else None) or source
+
+    def _picture(self, source: str, columns: int) -> list[Text] | None:
+        """Draw a formula on lines of its own, indented where there is room for that."""
+        if not self._formulas:
+            return None
+        rows = latex.display(source, max(1, columns - len(_INDENT)))
+        return None if rows is None else [_join(Text(_INDENT), Text(row)) for row in rows]
+
+    def _display(self, source: str, columns: int) -> list[Text]:
+        """Show a block that is a formula, and what follows it on its last line."""
+        source = source.strip()
+        span = next(latex.spans(source), None) if self._formulas else None
+        if span is not None and span.start == 0:
+            rest = source[span.end :].strip()
+            picture = self._picture(source[: span.end], columns)
+            if picture is not None:
+                return picture + (self.paragraph(rest, columns) if rest else [])
+        return [Text(_INDENT + row) for row in latex.folded(source, columns - len(_INDENT))]
 
     # Blocks
 
-    def _children(self, node: SyntaxTreeNode, columns: int, *, loose: bool = True) -> list[Text]:
+    def _children(self, node: SyntaxTreeNode, masked: "_Masked", columns: int, *, loose: bool = True) -> list[Text]:
         rows: list[Text] = []
         for child in node.children:
             if rows and loose:
                 rows.append(Text())
-            rows += self._node(child, columns)
+            rows += self._node(child, masked, columns)
         return rows
 
-    def _node(self, node: SyntaxTreeNode, columns: int) -> list[Text]:
+    def _node(self, node: SyntaxTreeNode, masked: "_Masked", columns: int) -> list[Text]:
         match node.type:
-            case "paragraph" | "heading":
-                text, _ = self._inline(_tokens(node))
-                if node.type == "heading":
-                    text.stylize(Style(bold=True, underline=node.tag == "h1"))
+            case "paragraph":
+                return self._set(self._flow(_tokens(node), masked), columns)
+            case "heading":
+                text = self._line(self._flow(_tokens(node), masked))
+                text.stylize(Style(bold=True, underline=node.tag == "h1"))
                 return wrap(text, columns)
             case "bullet_list" | "ordered_list":
-                return self._list(node, columns)
+                return self._list(node, masked, columns)
             case "blockquote":
                 bar = Text(self._screen.glyph("│ ", "| "), _DIM)
-                return [_join(bar, row) for row in self._children(node, max(1, columns - 2))]
+                return [_join(bar, row) for row in self._children(node, masked, max(1, columns - 2))]
             case "fence" | "code_block":
                 info = node.info.split() if node.type == "fence" else []
-                return self._highlight(node.content.removesuffix("\n"), info[0] if info else "")
+                return self._highlight(masked.restore(node.content).removesuffix("\n"), info[0] if info else "")
             case "table":
-                return self._table(node, columns)
+                return self._table(node, masked, columns)
             case "hr":
                 return [Text(self._screen.glyph("─", "-") * min(columns, 40), _DIM)]
             case _:
-                return wrap(Text(node.content), columns)
+                return wrap(Text(masked.restore(node.content)), columns)
 
-    def _list(self, node: SyntaxTreeNode, columns: int) -> list[Text]:
+    def _list(self, node: SyntaxTreeNode, masked: "_Masked", columns: int) -> list[Text]:
         number = int(node.attrs.get("start", 1)) if node.type == "ordered_list" else None
         loose = any(not child.hidden for item in node.children for child in item.children if child.type == "paragraph")
         rows: list[Text] = []
         for item in node.children:
             marker = self._screen.glyph("• ", "* ") if number is None else f"{number}{item.markup} "
             number = None if number is None else number + 1
-            content = self._children(item, max(1, columns - len(marker)), loose=loose and len(item.children) > 1)
+            loose_here = loose and len(item.children) > 1
+            content = self._children(item, masked, max(1, columns - len(marker)), loose=loose_here)
             for index, row in enumerate(content or [Text()]):
                 before = Text(marker, Style(color="cyan") if self._colored else "") if index == 0 else None
                 rows.append(_join(before or Text(" " * len(marker)), row))
         return rows
 
-    def _table(self, node: SyntaxTreeNode, columns: int) -> list[Text]:
+    def _table(self, node: SyntaxTreeNode, masked: "_Masked", columns: int) -> list[Text]:
         table = Table(
             box=box.ROUNDED if self._screen.unicode else box.ASCII,
             border_style=_DIM,
@@ -184,17 +259,17 @@ class Markdown:
         for cell in lines[0].children:
             side = str(cell.attrs.get("style", "")).removeprefix("text-align:")
             justify = side if side in ("center", "right") else "left"
-            table.add_column(self._cell(cell), justify=justify, overflow="fold")  # type: ignore[arg-type]
+            table.add_column(self._cell(cell, masked), justify=justify, overflow="fold")  # type: ignore[arg-type]
         for line in lines[1:]:
-            table.add_row(*(self._cell(cell) for cell in line.children))
+            table.add_row(*(self._cell(cell, masked) for cell in line.children))
         options = self._console.options.update(width=columns)
         return [
             Text.assemble(*((piece.text, piece.style or "") for piece in row))
             for row in self._console.render_lines(table, options, pad=False)
         ]
 
-    def _cell(self, cell: SyntaxTreeNode) -> Text:
-        return self._inline(_tokens(cell))[0]
+    def _cell(self, cell: SyntaxTreeNode, masked: "_Masked") -> Text:
+        return self._line(self._flow(_tokens(cell), masked))
 
     def _code(self, block: Block) -> list[Text]:
         """Show fenced code between its fences: they mark it without colours, and copying takes it as it is."""
@@ -214,6 +289,89 @@ class Markdown:
         return list(text.split("\n", allow_blank=True))
 
 
+@dataclass(frozen=True, slots=True)
+class _Display:
+    """A formula, and whether it wants a line of its own."""
+
+    source: str
+    display: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Masked:
+    """Markdown whose formulas are replaced by their numbers between two characters that do not occur in it."""
+
+    source: str
+    formulas: tuple[_Display, ...]
+    marks: tuple[str, str]
+
+    @property
+    def displays(self) -> bool:
+        """Whether one of the formulas wants a line of its own."""
+        return any(formula.display for formula in self.formulas)
+
+    def split(self, text: str) -> list[str | _Display]:
+        """Cut text at the formulas in it."""
+        if not self.formulas:
+            return [text]
+        parts = re.split(f"{self.marks[0]}(\\d+){self.marks[1]}", text)
+        return [self.formulas[int(part)] if index % 2 else part for index, part in enumerate(parts)]
+
+    def restore(self, text: str) -> str:
+        """Put the formulas back as they were written, where they turned out to be none."""
+        if not self.formulas:
+            return text
+        for mark in self.marks:
+            text = text.replace(quote(mark), mark)
+        return "".join(part if isinstance(part, str) else part.source for part in self.split(text))
+
+
+def _mask(source: str, *, quoted: bool = False) -> _Masked:
+    """Hide the formulas of a text from the Markdown parser. `quoted`: its lines begin with the signs of a quote."""
+    if "$" not in source and "\\" not in source:
+        return _Masked(source, (), ("", ""))
+    free = (chr(code) for code in range(0xE000, 0xF8FF) if chr(code) not in source)  # Unicode's private use area
+    marks = next(free, ""), next(free, "")
+    pieces: list[str] = []
+    formulas: list[_Display] = []
+    position = 0
+    for span in latex.spans(source) if all(marks) else ():
+        pieces.append(source[position : span.start])
+        pieces.append(f"{marks[0]}{len(formulas)}{marks[1]}")
+        formula = source[span.start : span.end]
+        formulas.append(_Display(_QUOTE_SIGNS.sub("\n", formula) if quoted else formula, span.display))
+        position = span.end
+    pieces.append(source[position:])
+    return _Masked("".join(pieces), tuple(formulas), marks)
+
+
+def _unindented(source: str) -> str:
+    return "\n".join(line.strip() for line in source.strip("\n").split("\n"))
+
+
+def _ends_line(flow: Sequence[Text | _Display]) -> bool:
+    """Whether nothing more is on the line before this."""
+    for part in flow:
+        if isinstance(part, _Display):
+            return False
+        line, line_end, _ = part.plain.partition("\n")
+        if line.strip() or line_end:
+            return not line.strip()
+    return True
+
+
+def _stripped(text: Text) -> Text:
+    """Take the blanks and line ends off both ends."""
+    n_left = len(text.plain) - len(text.plain.lstrip())
+    return text[n_left : len(text.plain.rstrip())]
+
+
+def _with_lead(lead: Text, flow: list[Text | _Display]) -> list[Text | _Display]:
+    first, *rest = flow
+    assert isinstance(first, Text)  # a flow begins and ends with text
+    return [lead + first, *rest]
+
+
 def wrap(text: Text, columns: int) -> list[Text]:
     """Break styled text into rows of at most `columns` cells, without blanks at their ends."""
     rows: list[Text] = []
@@ -225,8 +383,9 @@ def wrap(text: Text, columns: int) -> list[Text]:
 
 
 def _join(left: Text, right: Text) -> Text:
-    if not right.plain and not left.plain.strip():
-        return Text()
+    if not right.plain:
+        left = left.copy()
+        left.rstrip()
     return Text.assemble(left, right)
 
 
@@ -247,17 +406,12 @@ def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False})
     parser.enable(["table", "strikethrough"])
     parser.disable(["html_block", "html_inline", "reference", "lheading"])
-    parser.inline.ruler.before("escape", "math", _math)
+    parser.inline.ruler.before("escape", "delimiter", _delimiter)
     return parser
 
 
-def _math(state: StateInline, silent: bool) -> bool:
-    """Keep mathematics out of Markdown's hands: a whole span is one token, a lone delimiter stays as typed."""
-    if found := _MATH.match(state.src, state.pos):
-        if not silent:
-            state.push("math", "", 0).content = found[0]
-        state.pos = found.end()
-        return True
+def _delimiter(state: StateInline, silent: bool) -> bool:
+    """Keep a delimiter of mathematics that has no partner as typed."""
     if state.src.startswith(("\\(", "\\)", "\\[", "\\]"), state.pos):
         if not silent:
             state.pending += state.src[state.pos : state.pos + 2]
