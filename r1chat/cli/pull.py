@@ -166,12 +166,14 @@ def _fetched(
 
     def show(progress: PullProgress) -> None:
         files = [Bar(file.path, file.n_bytes, file.n_done, file.n_checked) for file in progress.files]
-        shown.show(files, progress.n_fetched, _WAITING if progress.waiting else "")
+        with contextlib.suppress(OSError, ValueError):  # nobody looks: no reason to end, and not the cache's fault
+            shown.show(files, progress.n_fetched, _WAITING if progress.waiting else "")
 
     try:
         return download(hub, listing, files, cache, jobs=jobs, force=force, on_progress=show)
     finally:
-        shown.close()
+        with contextlib.suppress(OSError, ValueError):
+            shown.close()
 
 
 def offer(wanted: Wish, screen: Screen, *, yes: bool) -> bool:
@@ -189,7 +191,7 @@ def offer(wanted: Wish, screen: Screen, *, yes: bool) -> bool:
             _tell(f"{wanted.title}{quantization} is not on this machine.")
             _tell(f"  {size_text(order.room.n_missing)} to fetch, {size_text(order.room.n_free)} free in {reach.cache}")
             typer.echo("Pull it now? [Y/n] ", nl=False, err=True)
-            if sys.stdin.readline().strip().casefold() not in ("", "y", "yes"):
+            if not _agrees():
                 return False
         try:
             fetch(order, hub, reach.cache, screen)
@@ -197,6 +199,17 @@ def offer(wanted: Wish, screen: Screen, *, yes: bool) -> bool:
             _tell(STOPPED)
             raise
     return True
+
+
+def _agrees() -> bool:
+    """Read the answer to a question; Enter is yes. A terminal that was closed (Ctrl-D) or is gone says no."""
+    try:
+        line = sys.stdin.readline()
+    except (OSError, ValueError):
+        line = ""
+    if not line:
+        typer.echo(err=True)  # what follows begins on a line of its own
+    return bool(line) and line.strip().casefold() in ("", "y", "yes")
 
 
 def pull_again(repository: str, commit: str, files: tuple[str, ...]) -> None:

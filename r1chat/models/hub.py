@@ -139,7 +139,8 @@ class Hub:
         self._open: set[httpx2.Response] = set()
         parts = _parts(self.endpoint)
         if parts is None or parts[0] not in ("http", "https"):
-            raise UsageError(f"{clean(self.endpoint)} is no address of a Hub.", hint=f"The usual one is {ENDPOINT}.")
+            shown = clean(re.sub(r"//[^/]*@", "//", self.endpoint))  # without a password
+            raise UsageError(f"{shown} is no address of a Hub.", hint=f"The usual one is {ENDPOINT}.")
 
     def __enter__(self) -> "Hub":
         return self
@@ -168,7 +169,7 @@ class Hub:
     @property
     def host(self) -> str:
         """The Hub's host, for messages."""
-        return urlsplit(self.endpoint).netloc
+        return _site(self.endpoint)
 
     def listing(self, repository: str, revision: str = "main") -> Listing:
         """Ask what a repository holds. Raises NotFoundError for one that isn't there, and DownloadError."""
@@ -187,6 +188,10 @@ class Hub:
                 f"{self.host} answered with something that is no listing of {repository}.",
                 hint="Is HF_ENDPOINT the address of a Hub?",
             ) from error
+        name = answer.get("id")  # in the owner's letters: two spellings must not be two folders of the cache
+        if isinstance(name, str) and name.casefold() == repository.casefold():
+            check_repository(name)
+            repository = name
         return Listing(repository, revision, commit, files, bool(answer.get("gated")))
 
     def locate(self, repository: str, commit: str, path: str) -> Location:
@@ -330,7 +335,7 @@ class Hub:
                     return answer if isinstance(answer, dict) else {}
                 if not _same_origin(target, url):
                     raise DownloadError(
-                        f"{self.host} sends us to {clean(urlsplit(target).netloc)} for its listing.",
+                        f"{self.host} sends us to {clean(_site(target))} for its listing.",
                         hint="If you trust it, name it with HF_ENDPOINT.",
                     )
             url = target
@@ -537,7 +542,7 @@ def _trouble(error: Exception, url: str) -> Trouble:
     """Say in words why no answer came."""
     import httpx2
 
-    host = clean(urlsplit(url).netloc)
+    host = clean(_site(url))
     again = "Run the same command again; it goes on from here."
     if isinstance(error, httpx2.ProxyError):
         return Trouble(DownloadError("The proxy refuses the connection.", hint="Check HTTPS_PROXY and HTTP_PROXY."))
@@ -584,9 +589,7 @@ def _target(url: str, response: "httpx2.Response") -> str | None:
         target = ""
     parts = _parts(target)
     if parts is None or parts[0] not in ("http", "https") or (url.startswith("https:") and parts[0] != "https"):
-        raise DownloadError(
-            f"{clean(urlsplit(url).netloc)} sends us to an address that can't be used.", hint="Try again later."
-        )
+        raise DownloadError(f"{clean(_site(url))} sends us to an address that can't be used.", hint="Try again later.")
     return target
 
 
@@ -597,6 +600,11 @@ def _parts(url: str) -> tuple[str, str, int | None] | None:
         return (parts.scheme, parts.hostname.lower(), port) if parts.hostname else None
     except ValueError:
         return None
+
+
+def _site(url: str) -> str:
+    """Give an address's host and port for a message, without the name and password that may stand before them."""
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def _same_origin(url: str, other: str) -> bool:

@@ -188,11 +188,13 @@ class Library:
 
     def remove(self, models: Iterable[LocalModel], partials: Iterable[Partial] = ()) -> Freed:
         """Remove models of the Hub, each of its snapshot, and partial downloads. What is in use stays, and is told."""
-        freed = Freed()
+        freed, partials = Freed(), tuple(partials)
         for one in partials:
             freed += _removed(one)
         for found, doomed in self._pointers(models):
             freed += removal.remove(found, doomed)
+        for name in {one.repository for one in partials}:
+            self.tidy(name)
         return freed
 
     def drop(self, model: LocalModel, paths: Iterable[str]) -> tuple[Freed, tuple[tuple[str, str], ...]]:

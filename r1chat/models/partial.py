@@ -230,7 +230,10 @@ def find_partials(cache: Path) -> tuple[Partial, ...]:
     """Find what unfinished downloads have left in the cache: our own, and huggingface_hub's orphans."""
     found = []
     for blobs in sorted(cache.glob(f"{_FOLDER_START}*/blobs")):
-        files = sorted(path for path in blobs.iterdir() if SUFFIX in path.name or path.name.endswith(_INCOMPLETE))
+        try:
+            files = sorted(path for path in blobs.iterdir() if SUFFIX in path.name or path.name.endswith(_INCOMPLETE))
+        except OSError:  # of another repository, that nobody may read, or no folder
+            continue
         ours = sorted({path.name.partition(SUFFIX)[0] for path in files if SUFFIX in path.name})
         groups = [[path for path in files if path.name.startswith(name + SUFFIX)] for name in ours]
         groups += [[path] for path in files if SUFFIX not in path.name]
@@ -382,21 +385,28 @@ def _allocated(path: Path) -> int:
 def _replace(path: Path, text: str, *, sync: bool) -> None:
     """Write a small file so that it is there whole, the old one or the new one."""
     fresh = path.with_name(f"{path.name}.new")
+    if fresh.is_symlink():
+        fresh.unlink()  # what it points at is not ours
     with fresh.open("w", encoding="utf-8") as stream:
         stream.write(text)
         if sync:
             stream.flush()
             os.fsync(stream.fileno())
+    put(fresh, path)
+    if sync:
+        sync_folder(path.parent)
+
+
+def put(file: Path, place: Path) -> None:
+    """Move a file to its place within a folder, over what is there; a link there is replaced, not followed."""
     for left in (2, 1, 0):
         try:
-            fresh.replace(path)
+            file.replace(place)
             break
         except PermissionError:  # Windows, while a scanner looks at it
             if not left:
                 raise
             time.sleep(0.05)
-    if sync:
-        sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -35,10 +35,14 @@ class Room:
 
 
 def room(listing: Listing, files: Sequence[RepoFile], cache: Path) -> Room:
-    """Compare what is missing of the files, plus 2 %, with the free space. Touches nothing."""
+    """Compare what is missing of the files, plus 2 %, with the free space. Touches nothing. Raises DownloadError."""
     n_missing = sum(file.n_bytes - _n_here(listing, file, cache) for file in files)
-    folder = next(folder for folder in (cache, *cache.absolute().parents) if folder.exists())
-    return Room(n_missing, round(n_missing * MARGIN), shutil.disk_usage(folder).free)
+    try:
+        folder = next(folder for folder in (cache, *cache.absolute().parents) if folder.exists())
+        n_free = shutil.disk_usage(folder).free
+    except OSError as error:  # a name that is too long, a folder that nobody may look into
+        raise disk_error(error, cache) from error
+    return Room(n_missing, round(n_missing * MARGIN), n_free)
 
 
 def place(listing: Listing, file: RepoFile, cache: Path) -> Path:

@@ -6,11 +6,12 @@ Strategy. Every missing span of every file is cut into pieces, in order; up to `
 fetch it by one range request. The first piece of a file goes alone until its answer shows that ranges work. A thread
 reads behind the writers, from the page cache, and hashes what is there without a gap, so that little is left to hash at
 the end; another one syncs. The calling thread holds the blobs' locks, reports, and publishes each file when its hash is
-right: only then it gets its name in the cache, with huggingface_hub's own functions.
+right: only then it gets its name in the cache; huggingface_hub's own functions make the pointer to it.
 
 A piece that brings bytes may fail for ever; one that brings none gives up after `Patience.n_tries`. A server that
-ignores the Range gives the file in one stream from its start. A file whose storage changes its ETag is asked for anew;
-where the Hub publishes a sha256, that decides what is the same file. A wrong hash costs this file alone, once.
+ignores the Range, also when asked again, gives the file in one stream from its start. A file whose storage changes its
+ETag is asked for anew; where the Hub publishes a sha256, that decides what is the same file. A wrong hash costs this
+file alone, once.
 """
 
 import hashlib
@@ -55,6 +56,8 @@ _LEAST_PIECE: Final = 4 * 2**20  # at 20 ms for the round trip, a tenth of the t
 _LARGEST_PIECE: Final = 64 * 2**20  # what a hash can lag behind, for each job
 _MAX_MISMATCHES: Final = 2
 _MAX_CHANGES: Final = 2
+_MAX_IGNORED: Final = 2  # ranges in a row, before what is there is dropped: a proxy may do it once
+_FAREWELL_SECONDS: Final = 2.0  # for threads at the end; one that waits for a server's first word takes longer
 _RECORD_SECONDS: Final = 0.1
 _HASH_BYTES: Final = 2**20
 _TICK: Final = 0.1  # seconds between two reports
@@ -136,6 +139,7 @@ class _Piece:
     start: int
     end: int
     generation: int
+    n_ignored: int = 0  # answers in a row that were the whole file
 
 
 @dataclass(slots=True, eq=False)
@@ -245,9 +249,10 @@ class _Transfer:
         finally:
             with self._changed:
                 self._changed.notify_all()
+            until = time.monotonic() + _FAREWELL_SECONDS
             for thread in threads:
                 if thread.ident is not None:
-                    thread.join(self._hub.patience.connect_seconds)
+                    thread.join(max(0.0, until - time.monotonic()))
             for target in waiting:
                 if target.part and not target.finished:
                     with suppress(OSError):  # what is recorded stays recorded
@@ -310,11 +315,9 @@ class _Transfer:
 
     def _publish(self, target: _Target) -> None:
         """Give a verified file its name."""
-        from huggingface_hub.file_download import _chmod_and_move
-
         assert target.part is not None
         _expect_gguf(target)
-        _chmod_and_move(target.part.data, target.blob)
+        partial.put(target.part.data, target.blob)
         partial.sync_folder(target.blob.parent)
         target.part.forget()
         self._point(target)
@@ -463,8 +466,13 @@ class _Transfer:
         self._hub.check(response, _Where(self._listing.repository, self._listing.revision, target.file.path))
         if status == 206:
             check_range(response, piece.start, piece.end, target.file.n_bytes)
+            piece.n_ignored = 0
             return self._same(piece, location, response)
         if status == 200 and _is_the_file(response, target.file.n_bytes):
+            assert target.part is not None
+            if target.part.n_done and not target.streaming and piece.n_ignored < _MAX_IGNORED:
+                piece.n_ignored += 1
+                raise Trouble(DownloadError(f"{host} does not serve parts of files.", hint="Try again later."))
             return self._same(piece, location, response) and self._stream(piece)
         what = "a web page" if "html" in response.headers.get("Content-Type", "") else "something else"
         self._forget(target, location)
@@ -561,12 +569,17 @@ class _Transfer:
             while at < n_bytes:
                 if target.generation != generation:
                     return None, None
+                if self._hub.stop.is_set():
+                    raise Stopped
                 n = min(target.part.prefix - at, _HASH_BYTES)
                 if n <= 0:
                     if self._hub.stop.wait(0.01):
                         raise Stopped
                     continue
                 n = stream.readinto(buffer[:n]) or 0
+                if not n:
+                    what = f"Another program has cut {clean(str(target.part.data))} short."
+                    raise DownloadError(what, hint="Run the same command again.")
                 digest.update(buffer[:n])
                 at = target.n_checked = at + n
         if target.generation != generation:

@@ -131,6 +131,25 @@ def test_the_interrupt_saves_and_says_so(r1chat: Command, local: Hub, cache: Pat
     assert not [path for path in cache.rglob("*") if SUFFIX in path.name]
 
 
+@pytest.mark.parametrize("words", [("--dry-run",), ("--json",)])
+def test_a_cache_that_cannot_be_is_told(r1chat: Command, tmp_path: Path, words: tuple[str, ...]) -> None:
+    """A name that no folder can have ends with exit code 4 and a sentence."""
+    done = r1chat("pull", REPOSITORY, *words, env={"HF_HUB_CACHE": str(tmp_path / ("x" * 300))})
+    assert (4, True, False) == (done.code, b"can't be stored" in done.err, b"bug" in done.err)
+
+
+def test_a_pull_goes_on_when_nobody_reads_its_progress(r1chat: Command, local: Hub) -> None:
+    """A reader of stderr that goes away ends no download, and the disk is not blamed."""
+    local.rate = 1e6  # six seconds: enough for a line of progress, which comes after five
+    with r1chat.start("pull", REPOSITORY, "--jobs", "1") as process:
+        assert process.stderr is not None
+        assert process.stdout is not None
+        process.stderr.readline()
+        process.stderr.close()
+        assert b"is here" in process.stdout.read()
+    assert 0 == process.returncode
+
+
 @pytest.mark.parametrize("way", ["--token", "HF_TOKEN", "file"])
 def test_the_token_goes_to_nobody_unnamed(r1chat: Command, local: Hub, cache: Path, home: Path, way: str) -> None:
     """However it is given, no host but a named one sees the token, and it is in no output and no file of the cache."""

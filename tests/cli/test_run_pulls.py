@@ -93,11 +93,12 @@ def test_on_a_terminal_it_asks(command: Command) -> None:
         assert "tok/s" in console.text
 
 
-def test_a_no_fetches_nothing(command: Command, local: Hub) -> None:
-    """Anything but yes ends with exit code 3 and the command for later."""
+@pytest.mark.parametrize("typed", ["n\r", "\x04"])
+def test_a_no_fetches_nothing(command: Command, local: Hub, typed: str) -> None:
+    """Anything but yes, Ctrl-D too, ends with exit code 3 and the command for later."""
     with Console([*command.argv, "run", "7b"], env=command.environ, cwd=ROOT) as console:
         console.wait("[Y/n]")
-        console.type("n\r")
+        console.type(typed)
         assert 3 == console.end()
         assert "r1chat pull 7b:Q4_K_M" in console.text
     assert 0 == local.n_asked()

@@ -47,6 +47,27 @@ def test_a_listing_has_sizes_and_hashes(local: LocalHub) -> None:
     assert 64 == len(listing.files[0].sha256 or "")
 
 
+def test_a_repository_is_named_in_its_owners_letters(local: LocalHub) -> None:
+    """Whatever case it is typed in, its files come to the same folder of the cache; another name stays as typed."""
+    local.renamed |= {"USER/Model-gguf": REPOSITORY, "old/name": REPOSITORY}
+    with open_hub(local) as hub:
+        assert REPOSITORY == hub.listing("USER/Model-gguf").repository
+        assert "old/name" == hub.listing("old/name").repository
+
+
+def test_a_password_in_the_endpoint_is_not_told(local: LocalHub) -> None:
+    """An address with a name and a password is used, and no message shows them."""
+    address = local.endpoint.replace("//", f"//bob:{CANARY}@")
+    messages = []
+    for endpoint in (address, f"http://bob:{CANARY}@127.0.0.1:1", f"ftp://bob:{CANARY}@x"):
+        with pytest.raises(R1ChatError) as caught, open_hub(local, endpoint=endpoint) as hub:
+            hub.listing("user/none")
+        messages.append(caught.value.message + caught.value.hint)
+    assert 3 == len(messages)
+    assert CANARY not in "".join(messages)
+    assert any("authorization" in seen.headers for seen in local.seen)
+
+
 def test_the_signed_address_is_the_storages(local: LocalHub) -> None:
     """A large file lies on another host, under an address of its own; a renamed repository is followed to it."""
     local.renamed["old/name"] = REPOSITORY

@@ -697,3 +697,10 @@ def test_a_partial_download_goes_with_its_model(library: Library, begun: Partial
     assert 1 == len(partials)
     assert () == library.remove((), partials).skipped
     assert {f"blobs/{hashlib.sha256(b'four').hexdigest()}"} == files_under(hub.repository(REPOSITORY))
+
+
+def test_a_partial_download_alone_leaves_no_folder(library: Library, begun: PartialFile, hub: HubCache) -> None:
+    """With the last of a repository its folder goes too: huggingface_hub would take it for a broken one."""
+    hub.blob(REPOSITORY, b"four").unlink()
+    assert library.remove((), library.partials()).n_files > 0
+    assert not hub.repository(REPOSITORY).exists()

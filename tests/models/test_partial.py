@@ -131,6 +131,21 @@ def test_a_symbolic_link_in_the_way_is_not_followed(blob: Path, tmp_path: Path) 
     assert b"mine" == precious.read_bytes()
 
 
+def test_a_symbolic_link_for_the_record_is_not_followed(blob: Path, tmp_path: Path) -> None:
+    """A link where a record is written before it is put in place is replaced too."""
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"mine")
+    blob.parent.mkdir(parents=True)
+    part = PartialFile(blob, ORIGIN)
+    for name in ("json", "now"):
+        blob.with_name(f"{part.data.name}.{name}.new").symlink_to(precious)
+    write(part, 0, MIB)
+    part.record()
+    part.sync()
+    assert b"mine" == precious.read_bytes()
+    assert MIB == PartialFile(blob, ORIGIN).n_done
+
+
 def test_partials_are_found_and_removed(blob: Path, tmp_path: Path) -> None:
     """Ours are listed with their name and what is done, huggingface_hub's orphans too; removing gives all back."""
     part = PartialFile(blob, ORIGIN)
@@ -145,6 +160,15 @@ def test_partials_are_found_and_removed(blob: Path, tmp_path: Path) -> None:
     assert 70000 <= remove(theirs) + 4096
     assert [] == [*blob.parent.iterdir()]
     assert () == find_partials(tmp_path)
+
+
+def test_a_repository_that_cannot_be_read_hides_no_other(blob: Path, tmp_path: Path) -> None:
+    """What is no folder, or may not be read, is passed over; partial files of others are found."""
+    PartialFile(blob, ORIGIN)
+    broken = tmp_path / "models--a--b" / "blobs"
+    broken.parent.mkdir()
+    broken.write_bytes(b"no folder")
+    assert ["u/r-GGUF"] == [found.repository for found in find_partials(tmp_path)]
 
 
 def test_a_download_under_way_is_not_removed(blob: Path, tmp_path: Path) -> None:

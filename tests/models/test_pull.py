@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -194,6 +195,40 @@ def test_after_a_clean_stop_only_the_rest_is_asked_for(local: LocalHub, cache: P
     assert len(DATA) - found.n_done == local.n_asked(n_before) == pulled.n_fetched
     assert DATA == pulled.paths[0].read_bytes()
     assert [] == leftovers(cache)
+
+
+def test_a_range_that_is_ignored_once_drops_nothing(local: LocalHub, cache: Path) -> None:
+    """A server or proxy that sends the whole file for a range is asked again before what is there goes."""
+    interrupted(local, cache)
+    (found,) = find_partials(cache)
+    local.faults.append(Fault("data", whole=True, times=2))
+    assert len(DATA) - found.n_done == get(local, cache).n_fetched
+
+
+def test_a_stop_waits_for_no_server(local: LocalHub, cache: Path) -> None:
+    """Ctrl-C ends a pull whose server has taken the request and says nothing."""
+    silent = socket.create_server(("127.0.0.1", 0))  # connections come about, and nobody takes them
+    local.faults.append(Fault("resolve", to=f"http://localhost:{silent.getsockname()[1]}/x", times=-1))
+    slow = Patience(connect_seconds=3600, stall_seconds=3600)
+
+    def stop(progress: PullProgress) -> None:
+        if local.seen[-1].method == "HEAD":
+            raise KeyboardInterrupt
+
+    with silent, pytest.raises(KeyboardInterrupt):
+        get(local, cache, patience=slow, on_progress=stop)
+
+
+def test_a_file_that_is_cut_by_others_is_told(local: LocalHub, cache: Path) -> None:
+    """Data that vanish behind our back end the pull with a sentence; the next one begins anew."""
+    interrupted(local, cache)
+    (found,) = find_partials(cache)
+    data = next(file for file in found.files if file.name.endswith(SUFFIX))
+    local.rate = 8e6
+    with pytest.raises(DownloadError, match="short"):
+        get(local, cache, on_progress=lambda progress: os.truncate(data, 0))
+    local.rate = 0
+    assert DATA == get(local, cache).paths[0].read_bytes()
 
 
 def test_a_changed_file_begins_anew_and_the_old_partial_goes(local: LocalHub, cache: Path) -> None:
@@ -492,6 +527,17 @@ def test_a_symbolic_link_for_the_pointer_is_replaced(local: LocalHub, cache: Pat
     pointer.symlink_to(precious)
     get(local, cache)
     assert (b"mine", DATA) == (precious.read_bytes(), pointer.read_bytes())
+
+
+def test_a_symbolic_link_for_the_blob_is_replaced(local: LocalHub, cache: Path, tmp_path: Path) -> None:
+    """A link to a folder where the blob goes is replaced, and nothing is written behind it."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    blob = blob_of(cache, Bytes(DATA))
+    blob.parent.mkdir(parents=True)
+    blob.symlink_to(outside, target_is_directory=True)
+    assert DATA == get(local, cache).paths[0].read_bytes()
+    assert [] == [*outside.iterdir()]
 
 
 # The token
