@@ -224,6 +224,7 @@ class Partial:
     n_done: int
     changed: float
     files: tuple[Path, ...]
+    revision: str = ""  # what was asked for: a branch, a tag or a commit
 
 
 def find_partials(cache: Path) -> tuple[Partial, ...]:
@@ -355,7 +356,8 @@ def _partial(blobs: Path, group: list[Path]) -> Partial:
     found = _read(data) if data and data.name.endswith(SUFFIX) else None
     if data and found:
         origin = found.origin
-        return Partial(origin.repository, origin.path, origin.n_bytes, found.spans.n_bytes, changed, tuple(group))
+        n_done, files = found.spans.n_bytes, tuple(group)
+        return Partial(origin.repository, origin.path, origin.n_bytes, n_done, changed, files, origin.revision)
     repository = blobs.parent.name.removeprefix(_FOLDER_START).replace("--", "/")
     return Partial(repository, "", 0, _allocated(data) if data else 0, changed, tuple(group))
 

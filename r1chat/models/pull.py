@@ -341,10 +341,12 @@ class _Transfer:
         _create_symlink(str(target.blob), str(target.pointer), new_blob=True)
 
     def _forget_older(self, target: _Target) -> None:
-        """Remove what was begun of an older state of the same file: nobody will ask for it again."""
+        """Remove what was begun of an older state of this file in this revision: nobody will ask for it again."""
+        this = (self._listing.repository, self._listing.revision, target.file.path)
         for found in partial.find_partials(self._cache):
-            same = (found.repository, found.path) == (self._listing.repository, target.file.path)
-            if same and not found.files[0].name.startswith(target.blob.name):
+            if (found.repository, found.revision, found.path) == this and not found.files[0].name.startswith(
+                target.blob.name
+            ):
                 partial.remove(found)
 
     def _report(self, *, waiting: bool = False) -> None:

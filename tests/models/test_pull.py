@@ -241,6 +241,17 @@ def test_a_changed_file_begins_anew_and_the_old_partial_goes(local: LocalHub, ca
     assert () == find_partials(cache)
 
 
+def test_a_partial_of_another_revision_stays(local: LocalHub, cache: Path) -> None:
+    """What was begun of the same file in another revision is still there for that one's next pull."""
+    interrupted(local, cache)
+    (begun,) = find_partials(cache)
+    local.put(REPOSITORY, {NAME: gguf(5 * MIB, 9)}, revision="v2")
+    get(local, cache, revision="v2")
+    (left,) = find_partials(cache)
+    assert begun.files == left.files
+    assert len(DATA) - begun.n_done == get(local, cache).n_fetched
+
+
 def test_a_changed_etag_without_a_hash_begins_anew(local: LocalHub, cache: Path) -> None:
     """Where no sha256 is published, another ETag in mid-file drops what was there."""
     local.put(REPOSITORY, {"n.bin": DATA}, revision="plain", lfs=False)

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from r1chat.core.sizes import size_text
 from r1chat.errors import NotFoundError
 from r1chat.models.variants import (
     RepoFile,
@@ -260,10 +259,3 @@ def test_no_name_is_too_strange(name: str) -> None:
     for variant in variants([RepoFile(f"{name}.gguf", 1), RepoFile(name, 1)]):
         assert variant.n_shards >= 0
         assert canonical(variant.quantization) == variant.quantization
-
-
-def test_sizes_are_written_as_the_hub_does() -> None:
-    """In powers of ten, with one digit."""
-    assert ["4.7 GB", "1,342.3 GB", "0.1 GB", "4.9 MB"] == [
-        size_text(n) for n in (4_683_073_504, 1_342_300_000_000, 50_000_000, 4_900_000)
-    ]
