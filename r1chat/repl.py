@@ -213,6 +213,6 @@ def greeting(launched: Launched, *, named: bool) -> tuple[str, ...]:
     if named or launched.target.name != DEMO:
         return ()
     return (
-        "This is the bundled demo, a toy that only does small arithmetic.",
-        "For the real R1, `r1chat run 7b` says which file to get, and from where.",
+        "This is the bundled demo, a toy that does small sums and counts letters.",
+        "For a real R1: `r1chat run 7b` gets one first, `r1chat models` lists them.",
     )

@@ -57,7 +57,7 @@ def test_the_prompt_is_there_before_the_model(r1chat: Command) -> None:
     with Console([*r1chat.argv, "run", *SHORT], env=r1chat.environ, cwd=ROOT) as console:
         console.type("What is 1 + 1?\r")
         console.wait(DONE)
-        console.wait("This is the bundled demo, a toy that only does small arithmetic.")
+        console.wait("This is the bundled demo, a toy that does small sums and counts letters.")
         assert [] != [line for line in console.lines if "r1chat run 7b" in line]
 
 
@@ -104,7 +104,7 @@ def test_nothing_is_cut_between_letters(r1chat: Command, columns: int) -> None:
         console.wait("question.")
         words = " ".join(console.lines)
         assert "There is no command /frobnicate; /help lists them. A space before it makes it a question." in words
-        assert "For the real R1, `r1chat run 7b` says which file to get, and from where." in words
+        assert "For a real R1: `r1chat run 7b` gets one first, `r1chat models` lists them." in words
 
 
 def test_an_interrupted_answer_is_kept(r1chat: Command) -> None:
