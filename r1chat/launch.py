@@ -19,7 +19,6 @@ from r1chat.engine.worker import WorkerEngine
 from r1chat.errors import NotFoundError, R1ChatError
 from r1chat.models import catalog, library, reference, resolve
 from r1chat.models.judge import judge
-from r1chat.models.library import demo_path
 from r1chat.models.resolve import Wish
 from r1chat.models.shape import shape_of
 from r1chat.models.shards import read_model
@@ -58,12 +57,11 @@ def find(model: str, paths: Paths) -> Target | Wish:
     """
     match meant := reference.parse(model):
         case reference.Demo():
-            return Target(DEMO, demo_path())
+            return Target(DEMO, library.demo_path())
         case reference.File(path):
             return Target(path.name, path)
     known = catalog.load(catalog.default_path(), paths.catalogue)
-    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home raises where there is none
-    here = library.open_library(os.environ, home, known)
+    here = library.open_library(os.environ, known)
     if isinstance(meant, reference.Ollama):
         if local := here.find_ollama(meant.name):
             return Target(local.name, local.path)
@@ -102,7 +100,7 @@ def launch(target: Target, wishes: Wishes, paths: Paths) -> Launched:
     judge(file.header)
     shape = shape_of(file.header, target.family)
     chosen = plan(shape, devices.host(), wishes)
-    engine = WorkerEngine(str(file.path), SelfCheck(paths.self_check, demo_path()))
+    engine = WorkerEngine(str(file.path), SelfCheck(paths.self_check, library.demo_path()))
     engine.load(chosen)
     return Launched(target, shape, chosen, engine)
 

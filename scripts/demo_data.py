@@ -305,9 +305,7 @@ def _digits_compared(a: int, b: int) -> str:
 
 
 def talk(rng: random.Random, part: Part) -> Task:
-    """A greeting, thanks, or a question about the model itself."""
-    if part is Part.HELD_OUT:
-        return rng.choice([task for task in held_out_talk() if task.kind == "talk"])
+    """A greeting, thanks, or a question about the model itself. What is held out of these is `demo_talk.HELD_OUT`."""
     topic = rng.choices(talks.TOPICS, (3, 4, 3, 2))[0]
     return Task(
         "talk", _style(rng, rng.choice(topic.prompts)), rng.choice(topic.thoughts), rng.choice(topic.answers), None
@@ -316,8 +314,6 @@ def talk(rng: random.Random, part: Part) -> Task:
 
 def beyond(rng: random.Random, part: Part) -> Task:
     """Something the toy can't do: any other text, or a sum that is too hard for it."""
-    if part is Part.HELD_OUT:
-        return rng.choice([task for task in held_out_talk() if task.kind == "beyond"])
     while True:
         if rng.random() < 0.3:
             question, thoughts, answers = _too_hard(rng), talks.TOO_HARD_THOUGHTS, talks.TOO_HARD_ANSWERS
@@ -326,14 +322,6 @@ def beyond(rng: random.Random, part: Part) -> Task:
         question = _style(rng, question)
         if bare(question) not in _HELD_OUT_TALK:
             return Task("beyond", question, rng.choice(thoughts), rng.choice(answers), None)
-
-
-def held_out_talk() -> tuple[Task, ...]:
-    """The held-out prompts, each with its first fitting answer; `in_character` knows the others."""
-    return tuple(
-        Task("beyond" if topics[0] == "beyond" else "talk", prompt, "", _ANSWERS[topics[0]][0], None)
-        for prompt, topics in talks.HELD_OUT
-    )
 
 
 def in_character(prompt: str, answer: str) -> bool:

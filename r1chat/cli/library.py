@@ -65,10 +65,9 @@ class Shelf:
 
 def open_shelf() -> Shelf:
     """Open the library of this process's environment."""
-    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home raises where there is none
     models = catalog.load(catalog.default_path(), paths.find().catalogue)
     screen = Screen.detect(os.environ, sys.stdin, sys.stdout, sys.stderr)
-    return Shelf(open_library(os.environ, home, models), models, screen, str(home))
+    return Shelf(open_library(os.environ, models), models, screen, os.path.expanduser("~"))  # noqa: PTH111 - it never raises
 
 
 # list

@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
@@ -17,6 +16,7 @@ from r1chat.core.sanitize import clean, dumps
 from r1chat.core.sizes import size_text
 from r1chat.models import catalog
 from r1chat.models.catalog import Catalog, Download, Entry
+from r1chat.models.library import Library, open_library
 from r1chat.models.reference import Name, parse
 from r1chat.models.resolve import unknown
 from r1chat.terminal.screen import Screen
@@ -53,7 +53,7 @@ def models(
     """
     known = catalog.load(catalog.default_path(), paths.find().catalogue)
     entries = known.entries if name is None else (_entry(name, known),)
-    holds = holder()
+    holds = holder(open_library(os.environ, known))
     screen = Screen.detect(os.environ, sys.stdin, sys.stdout, sys.stderr)
     wide = screen.columns if screen.stdout_tty else _WIDE
     if json:
@@ -67,14 +67,8 @@ def models(
     typer.echo(text if json else clean(text))
 
 
-def holder() -> Holds:
-    """Look at the Hub's cache and at the folders of Ollama and LM Studio; give a question that can be asked of it."""
-    from r1chat.models import lm_studio, ollama
-    from r1chat.models.cache import hub_cache
-    from r1chat.models.library import Library
-
-    home = Path.home()
-    library = Library(hub_cache(os.environ), ollama.folders(os.environ, home), lm_studio.folders(home))
+def holder(library: Library) -> Holds:
+    """Look once at what is on the disk; give a question that can be asked of it."""
     here = {
         (model.repository.casefold(), model.quantization)
         for model in library.models()

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Final, cast
+from typing import Annotated, Any, BinaryIO, Final
 
 import typer
 
@@ -20,7 +20,7 @@ from r1chat.errors import ExitCode, FitError, NotFoundError, R1ChatError, UsageE
 from r1chat.interrupts import raising
 from r1chat.models import catalog
 from r1chat.models.cache import hub_cache
-from r1chat.models.hub import ENDPOINT, Hub, Listing, TokenPolicy
+from r1chat.models.hub import ENDPOINT, Hub, Listing, TokenPolicy, as_stream
 from r1chat.models.library import Library
 from r1chat.models.places import Room, place, room
 from r1chat.models.pull import JOBS, Pulled, PullProgress
@@ -232,7 +232,7 @@ def open_remote(wanted: Wish) -> Iterator[Remote]:
         def streams() -> Iterator[BinaryIO]:
             for file in order.variant.files:
                 with hub.source(listing.repository, listing.commit, file.path) as source:
-                    yield cast("BinaryIO", source)
+                    yield as_stream(source)
 
         yield Remote(listing.repository, listing.commit, order.variant, streams)
 

@@ -128,7 +128,7 @@ class Job:
     thinking: Thinking | None
     formulas: bool
     form: str
-    yes: bool = False
+    yes: bool
 
 
 def question(prompt: str | None, files: Sequence[Path], piped: str) -> tuple[str, list[tuple[str, str]]]:
