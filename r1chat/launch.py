@@ -61,7 +61,7 @@ def find(model: str, paths: Paths) -> Target | Wish:
         case reference.File(path):
             return Target(path.name, path)
     known = catalog.load(catalog.default_path(), paths.catalogue)
-    here = library.open_library(os.environ, known)
+    here = library.open_library(os.environ, catalog=known)
     if isinstance(meant, reference.Ollama):
         if local := here.find_ollama(meant.name):
             return Target(local.name, local.path)

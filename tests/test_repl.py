@@ -267,6 +267,7 @@ def test_ctrl_z_and_fg(r1chat: Command, args: tuple[str, ...]) -> None:
             console.wait(DONE)
             console.type("\x04")
         console.wait(DONE)
+        console.wait("shell>", 4)  # what is typed before would be the chat's
         console.type("echo back $((40 + 3))\r")
         console.wait("back 43")
         assert "Traceback" not in console.text

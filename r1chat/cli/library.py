@@ -67,7 +67,7 @@ def open_shelf() -> Shelf:
     """Open the library of this process's environment."""
     models = catalog.load(catalog.default_path(), paths.find().catalogue)
     screen = Screen.detect(os.environ, sys.stdin, sys.stdout, sys.stderr)
-    return Shelf(open_library(os.environ, models), models, screen, os.path.expanduser("~"))  # noqa: PTH111 - it never raises
+    return Shelf(open_library(os.environ, catalog=models), models, screen, os.path.expanduser("~"))  # noqa: PTH111 - it never raises
 
 
 # list

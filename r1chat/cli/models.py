@@ -53,7 +53,7 @@ def models(
     """
     known = catalog.load(catalog.default_path(), paths.find().catalogue)
     entries = known.entries if name is None else (_entry(name, known),)
-    holds = holder(open_library(os.environ, known))
+    holds = holder(open_library(os.environ, catalog=known))
     screen = Screen.detect(os.environ, sys.stdin, sys.stdout, sys.stderr)
     wide = screen.columns if screen.stdout_tty else _WIDE
     if json:

@@ -386,7 +386,7 @@ def _removed(one: Partial) -> Freed:
     return Freed(n_bytes, len(there))
 
 
-def open_library(environ: Mapping[str, str], catalog: Catalog | None = None) -> Library:
-    """Open the library of this environment and this user's home folder."""
-    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home raises where there is none
+def open_library(environ: Mapping[str, str], home: Path | None = None, catalog: Catalog | None = None) -> Library:
+    """Open the library of this environment and this home folder; without one, of the user's."""
+    home = home or Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home raises where there is none
     return Library(hub_cache(environ), ollama.folders(environ, home), lm_studio.folders(home), catalog)
