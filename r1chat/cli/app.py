@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from r1chat import __version__, settings
-from r1chat.cli import library, models, pull, removal, run, show
+from r1chat.cli import fit, library, models, pull, removal, run, show
 from r1chat.core.sanitize import clean
 from r1chat.errors import ExitCode, R1ChatError, UsageError
 from r1chat.terminal.screen import make_streams_safe
@@ -30,6 +30,9 @@ app.command(
 )(run.run)
 app.command(name="pull", short_help="Get models from the Hub.", epilog="For example: r1chat pull 7b")(pull.pull)
 app.command(name="models", short_help="List the models that have a name here.")(models.models)
+app.command(
+    name="fit", short_help="Show how models fit this machine.", epilog="For example: r1chat fit 32b --vram 24G"
+)(fit.fit_command(pull.open_remote))
 app.command(name="list", short_help="List the models on this machine.")(library.list_models)
 app.command(name="show", short_help="Show what a model's header says.")(show.show_command(pull.open_remote))
 app.command(name="rm", short_help="Remove models.")(removal.rm)

@@ -126,6 +126,22 @@ def plan(shape: Shape, devices: Devices, wishes: Wishes, measured: Measured | No
     )
 
 
+def largest_context(
+    shape: Shape, devices: Devices, wishes: Wishes, found: Plan, measured: Measured | None = None
+) -> int:
+    """Give the largest context, in thousands of 1,024, that a plan's layers leave room for; at least the plan's own."""
+    low, high = found.n_ctx // 1024, shape.n_ctx_train // 1024
+    while low < high:
+        middle = (low + high + 1) // 2
+        try:
+            other = plan(shape, devices, replace(wishes, n_ctx=middle * 1024), measured)
+            fits = other.n_gpu_layers >= found.n_gpu_layers
+        except FitError:
+            fits = False
+        low, high = (middle, high) if fits else (low, middle - 1)
+    return max(found.n_ctx, low * 1024)
+
+
 def machine_of(devices: Devices, wishes: Wishes) -> Machine:
     """Put the wished memory in the place of the machine's. `vram` of nothing but 0 leaves the GPUs out."""
     gpus = list(devices.gpus)
@@ -133,7 +149,7 @@ def machine_of(devices: Devices, wishes: Wishes) -> Machine:
         if number < len(gpus):
             gpus[number] = replace(gpus[number], free_bytes=n_bytes)
         else:
-            gpus.append(Device(f"GPU{number}", f"a GPU of {size_text(n_bytes)}", "imagined", "", n_bytes, n_bytes))
+            gpus.append(Device(f"GPU{number}", f"GPU of {size_text(n_bytes)}", "imagined", "", n_bytes, n_bytes))
     if wishes.vram and not any(gpu.free_bytes for gpu in gpus):
         gpus = []
     return Machine(wishes.ram if wishes.ram is not None else devices.ram_free, tuple(gpus), wishes.margin)
@@ -197,7 +213,9 @@ def _check(shape: Shape, wishes: Wishes) -> None:
     has_experts = shape.parts is not None and any(shape.parts.experts)
     if wishes.n_cpu_moe and (not has_experts or wishes.n_cpu_moe > n_slots(shape) - 1):
         what = f"it has {n_slots(shape) - 1} layers" if has_experts else "it has none"
-        raise UsageError(f"The experts of {wishes.n_cpu_moe} layers can't be kept in memory: {what}.")
+        raise UsageError(
+            f"The experts of {wishes.n_cpu_moe} layers can't be kept apart: {what}.", hint="Use --cpu-moe auto."
+        )
 
 
 def _threads(shape: Shape, devices: Devices, wishes: Wishes) -> int:

@@ -20,6 +20,7 @@ from r1chat.core.events import Failure
 from r1chat.core.memory import Measured, Plan
 from r1chat.core.placement import HOST, Device
 from r1chat.engine import llama, process, wire
+from r1chat.engine.buffers import Buffers
 from r1chat.errors import EngineError, R1ChatError
 
 TIMEOUT = 60.0  # seconds; a dry run takes well under one, the first start of a GPU's driver some
@@ -50,7 +51,7 @@ def may_offload(files: Sequence[Path]) -> bool:
     )
 
 
-def dry_runs(path: Path, plans: Sequence[Plan]) -> tuple[wire.DryRun, ...]:
+def dry_runs(path: Path, plans: Sequence[Plan]) -> tuple[Buffers, ...]:
     """Load a model dry with each plan. Raises EngineError when the library refuses it, dies, or takes too long."""
     answer = _ask(wire.DryLoad(os.fsencode(path).hex(), tuple(plans)))
     if isinstance(answer, wire.Refused):

@@ -9,9 +9,9 @@ import ctypes
 import importlib
 import importlib.util
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,7 +20,7 @@ from r1chat.core.memory import Plan
 from r1chat.core.placement import Device
 from r1chat.core.prompt import CORE_MARKERS, TOOL_MARKERS, cut_specials
 from r1chat.core.sampling import Sampling
-from r1chat.engine.wire import DryRun
+from r1chat.engine.buffers import Buffers, read_buffers
 from r1chat.errors import EngineError, FitError
 
 GGML_TYPES = {
@@ -227,7 +227,7 @@ def gpus() -> tuple[Device, ...]:
     return (*kinds["remote"], *kinds["gpu"], *([] if kinds["gpu"] else kinds["integrated"]))
 
 
-def dry_run(path: str | bytes, plans: Sequence[Plan]) -> list[DryRun]:
+def dry_run(path: str | bytes, plans: Sequence[Plan]) -> list[Buffers]:
     """Let the library load the model with each plan without its weights, and read from its log what it would reserve.
 
     The log is all there is: it gives hundredths of a MiB. Raises EngineError and FitError as a real load would.
@@ -248,16 +248,8 @@ def dry_run(path: str | bytes, plans: Sequence[Plan]) -> list[DryRun]:
         context = Context(models[key], **_context_options(plan), abort=AbortFlag(lib))
         log = "".join(lines)
         context.close()
-        kv = sum(_mebibytes(each) for each in re.findall(r"llama_kv_cache: size = +([\d.]+) MiB", log))
-        compute: dict[str, int] = {}
-        for name, size in re.findall(r"(\S+) +(?:compute|output) buffer size = +([\d.]+) MiB", log):
-            compute[name] = compute.get(name, 0) + _mebibytes(size)
-        found.append(DryRun(models[key].n_bytes(), kv, tuple(compute.items())))
+        found.append(replace(read_buffers(log.splitlines()), weights_bytes=models[key].n_bytes()))
     return found
-
-
-def _mebibytes(number: str) -> int:
-    return round(float(number) * (1 << 20))
 
 
 def _context_options(plan: Plan) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from r1chat.core.placement import Device, Use
 from r1chat.core.prompt import Segment, Special, Text
 from r1chat.core.sampling import Sampling
 from r1chat.engine import base
+from r1chat.engine.buffers import Buffers
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,26 +115,17 @@ class DryLoad:
 
 
 @dataclass(frozen=True, slots=True)
-class DryRun:
-    """What loading with a plan would take: weights and KV cache in all, and the compute buffers by their names."""
-
-    weights_bytes: int
-    kv_bytes: int
-    compute: tuple[tuple[str, int], ...]
-
-
-@dataclass(frozen=True, slots=True)
 class DryLoaded:
     """From it: this, for each plan."""
 
-    runs: tuple[DryRun, ...]
+    runs: tuple[Buffers, ...]
 
 
 TYPES: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
         *(Load, Start, Interfere, Warm, Count, Loading, Loaded, Refused, Happened, Counted),
-        *(Survey, Surveyed, DryLoad, DryRun, DryLoaded, Device, Use),
+        *(Survey, Surveyed, DryLoad, DryLoaded, Buffers, Device, Use),
         *(events.Progress, events.Reasoning, events.Answer, events.Notice, events.Finished),
         *(events.Usage, events.Timings, events.Failure),
         *(base.Request, base.ThinkBudget, base.EngineInfo, base.Cancel, base.AnswerNow, base.Steer),

@@ -34,6 +34,16 @@ def test_our_bytes_are_the_engines(id: str, quantization: str, tmp_path: Path) -
         assert 0 < sum(n for _, n in run.compute) <= compute_estimate(shape, plan.n_ctx)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a file with a hole takes all of its size there")
+def test_a_plan_with_offloaded_layers_and_experts_can_be_tried(tmp_path: Path) -> None:
+    """Splits and overrides reach the library in a form that it takes; what they do needs a GPU to be seen."""
+    file = tmp_path / "model.gguf"
+    write_shape(file, SHAPES["deepseek-r1"], "Q4_K_M")
+    plan = Plan(8192, 1, n_gpu_layers=62, tensor_split=(30, 32), n_cpu_moe=61)
+    (run,) = dry_runs(file, [plan])
+    assert (404_488_847_360, 575_668_224) == (run.weights_bytes, run.kv_bytes)
+
+
 def test_what_was_measured_is_kept(tmp_path: Path) -> None:
     """The second question needs no child: even a file that is gone has its answer; another context has not."""
     file, state = tmp_path / "demo.gguf", tmp_path / "state" / "dryruns.json"
