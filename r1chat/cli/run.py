@@ -290,7 +290,10 @@ def _memory(launched: Launched) -> str:
     planned = (sum(getattr(use, name) for use in uses) for name in ("weights_bytes", "kv_bytes", "compute_bytes"))
     real = (taken.weights_bytes, taken.kv_bytes, taken.compute_bytes)
     pairs = zip(("weights", "KV cache", "buffers"), planned, real, strict=True)
-    return "memory: " + ", ".join(f"{what} {size_text(a)} planned, {size_text(b)} taken" for what, a, b in pairs)
+    told = [f"{what} {size_text(a)} planned, {size_text(b)} taken" for what, a, b in pairs]
+    if taken.mapped_bytes:
+        told[0] += f" ({size_text(taken.mapped_bytes)} as the mapped file)"
+    return f"memory: {', '.join(told)}"
 
 
 def _tell(*lines: str) -> None:
