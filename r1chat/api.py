@@ -32,8 +32,8 @@ def open(
     Nothing is downloaded. Use the chat as a context manager, or close it.
 
     The sampling defaults are DeepSeek's own. `think_budget` and `max_tokens` count tokens; None leaves the context and
-    the default limit as the only bounds. `n_ctx` None takes min(trained, 8,192). Raises NotFoundError, GGUFError or
-    UsageError at once; what goes wrong while the model loads is raised by `reply` and is in `ask`'s Finished.
+    the default limit as the only bounds. `n_ctx` None takes what fits, up to 32,768. Raises NotFoundError, GGUFError,
+    UsageError or FitError at once; what goes wrong while the model loads is raised by `reply`, and in `ask`'s Finished.
     """
     sampling = Sampling(temperature, top_p, top_k, min_p, repeat_penalty, seed)
     stops = (stop,) if isinstance(stop, str) else tuple(stop)

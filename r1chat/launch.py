@@ -6,18 +6,22 @@ is not on this machine is told as a `Wish`, for others to pull.
 
 import contextlib
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from r1chat.core.memory import Plan, Wishes, plan
+from r1chat.core.memory import ALL_LAYERS, Devices, Measured, Plan, Wishes, plan
+from r1chat.core.placement import Device
 from r1chat.core.sanitize import clean
 from r1chat.core.shape import FamilyName, Shape
 from r1chat.core.sizes import size_text
-from r1chat.engine import devices
+from r1chat.engine import devices, host
+from r1chat.engine.dryrun import DryRuns
 from r1chat.engine.selfcheck import SelfCheck
 from r1chat.engine.worker import WorkerEngine
-from r1chat.errors import NotFoundError, R1ChatError
+from r1chat.errors import FitError, NotFoundError, R1ChatError, UsageError
 from r1chat.models import catalog, library, reference, resolve
+from r1chat.models.catalog import Download, Entry
 from r1chat.models.judge import judge
 from r1chat.models.resolve import Wish
 from r1chat.models.shape import shape_of
@@ -25,6 +29,8 @@ from r1chat.models.shards import read_model
 from r1chat.paths import Paths
 
 DEMO = "demo"
+IdleGpus = Callable[[Sequence[Device]], Sequence[host.IdleGpu]]
+ROUNDS = 3  # of plan and dry run; the second settles nearly everything
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +38,14 @@ class Target:
     """A model that is on this machine. `family` is the catalogue's, if it knows the model.
 
     `notice` says which quantization a name without one has come to; it is empty where there was nothing to choose.
+    `entry` is the catalogue's, for what else there is of the model.
     """
 
     name: str
     path: Path
     family: FamilyName | None = None
     notice: str = ""
+    entry: Entry | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,7 @@ class Launched:
     shape: Shape
     plan: Plan
     engine: WorkerEngine
+    devices: Devices
 
 
 def find(model: str, paths: Paths) -> Target | Wish:
@@ -74,7 +83,7 @@ def find(model: str, paths: Paths) -> Target | Wish:
     notice = wish.notice
     if notice and local.quantization != wish.quantization:
         notice = f"{clean(model)} without a quantization is taken as {local.name}, which is here."
-    return Target(local.name, local.path, wish.entry.family if wish.entry else None, notice)
+    return Target(local.name, local.path, wish.entry.family if wish.entry else None, notice, wish.entry)
 
 
 def at_hand(model: str, paths: Paths) -> Target:
@@ -94,15 +103,104 @@ def not_here(wish: Wish) -> NotFoundError:
 def launch(target: Target, wishes: Wishes, paths: Paths) -> Launched:
     """Judge the model's file, plan, and start an engine that loads it; returns before it is loaded.
 
-    Raises NotFoundError, GGUFError, or UsageError for a wish that can't be honoured.
+    Raises NotFoundError, GGUFError, UsageError for a wish that can't be honoured, or FitError.
     """
     file = read_model(target.path)
     judge(file.header)
     shape = shape_of(file.header, target.family)
-    chosen = plan(shape, devices.host(), wishes)
+    machine = devices.survey()
+    check_wishes(wishes, machine)
+    try:
+        chosen = settle(shape, machine, wishes, file.path, DryRuns(paths.dry_runs))
+    except FitError as error:
+        raise with_advice(error, target.entry, shape.weights_bytes, machine, wishes) from error
     engine = WorkerEngine(str(file.path), SelfCheck(paths.self_check, library.demo_path()))
     engine.load(chosen)
-    return Launched(target, shape, chosen, engine)
+    return Launched(target, shape, chosen, engine, machine)
+
+
+def check_wishes(wishes: Wishes, machine: Devices) -> None:
+    """Refuse what this machine has not: only plans for another machine may imagine GPUs. Raises UsageError."""
+    n_gpus = len(machine.gpus)
+    asks = wishes.n_gpu_layers is not None and (wishes.n_gpu_layers == ALL_LAYERS or wishes.n_gpu_layers > 0)
+    if n_gpus == 0 and (asks or any(wishes.vram)):
+        idle = host.idle_gpus(())
+        hint = f"Install a build for it: {idle[0].command}" if idle else "Leave out --gpu-layers and --vram."
+        raise UsageError("This build of llama-cpp-python can't use a GPU of this machine.", hint=hint)
+    if len(wishes.vram) > max(1, n_gpus):
+        raise UsageError(f"--vram names {len(wishes.vram)} GPUs, but there are {n_gpus}.", hint="See: r1chat fit")
+
+
+def settle(shape: Shape, machine: Devices, wishes: Wishes, path: Path, runs: DryRuns) -> Plan:
+    """Plan, let the engine's library measure the plan's buffers, and plan again with them until nothing changes.
+
+    The formula for the buffers is never below what the CPU needs: so a plan that has all it could have without a GPU is
+    not measured. Raises what `plan` raises.
+    """
+    chosen = plan(shape, machine, wishes)
+    roomy = plan(shape, Devices(machine.n_threads), wishes)
+    if not chosen.n_gpu_layers and _rung(chosen) == _rung(roomy):
+        return chosen
+    return measured_plan(shape, machine, wishes, path, runs, chosen)
+
+
+def measured_plan(
+    shape: Shape, machine: Devices, wishes: Wishes, path: Path, runs: DryRuns, chosen: Plan | None = None
+) -> Plan:
+    """Plan with measured buffers; with the estimate where the library can't tell. Raises what `plan` raises."""
+    chosen = chosen or plan(shape, machine, wishes)
+    worst: tuple[int, ...] = ()
+    for _ in range(ROUNDS):
+        measured = runs.measure(path, shape.digest, chosen, machine.gpus)
+        if measured is None:
+            return chosen
+        worst = tuple(map(max, zip(worst or measured.compute_bytes, measured.compute_bytes, strict=True)))
+        again = plan(shape, machine, wishes, measured)
+        if _rung(again) == _rung(chosen):
+            return again
+        chosen = again
+    return plan(shape, machine, wishes, Measured(worst))
+
+
+def _rung(plan: Plan) -> tuple[object, ...]:
+    return plan.n_ctx, plan.type_k, plan.n_gpu_layers, plan.n_cpu_moe, plan.tensor_split
+
+
+def with_advice(error: FitError, entry: Entry | None, n_bytes: int, machine: Devices, wishes: Wishes) -> FitError:
+    """Add to a refusal which quantization of the same model would fit."""
+    fits = largest_fitting(entry, n_bytes, machine, wishes) if entry else None
+    if entry is None or fits is None:
+        return error
+    name = f"{entry.short}:{fits.quantization}"
+    return FitError(error.message, hint=f"{name} would fit ({size_text(fits.n_bytes or 0)}): r1chat run {name}")
+
+
+def largest_fitting(entry: Entry, below: int | None, machine: Devices, wishes: Wishes) -> Download | None:
+    """Find the largest quantization of a model, smaller than `below` bytes, that has a plan on a machine."""
+    from r1chat.models.blueprint import estimated_shape
+
+    known = [download for download in entry.downloads if download.n_bytes]
+    for download in sorted(known, key=lambda each: -(each.n_bytes or 0)):
+        if below is not None and (download.n_bytes or 0) >= below:
+            continue
+        shape = estimated_shape(entry.id, download.quantization, download.n_bytes, entry.family)
+        if shape is None:
+            continue
+        with contextlib.suppress(FitError, UsageError):
+            plan(shape, machine, wishes)
+            return download
+    return None
+
+
+def idle_notice(machine: Devices, paths: Paths, look: IdleGpus = host.idle_gpus) -> str:
+    """Say that a GPU of this machine is not used, and what changes that; once, and then never look again."""
+    if paths.told_gpus.exists() or not (idle := look(machine.gpus)):
+        return ""
+    names = ", ".join(gpu.name for gpu in idle)
+    with contextlib.suppress(OSError):
+        paths.told_gpus.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        paths.told_gpus.write_text(names, "utf-8")
+    return f"{names}: not used, because this build of llama-cpp-python can't. To install one: {idle[0].command}"
 
 
 def remember(model: str, paths: Paths) -> None:

@@ -29,6 +29,16 @@ class Paths:
         return self.state / "selfcheck.json"
 
     @property
+    def dry_runs(self) -> Path:
+        """What the engine's library said of the buffers that plans take."""
+        return self.state / "dryruns.json"
+
+    @property
+    def told_gpus(self) -> Path:
+        """The names of the GPUs whose user was told that they are not used."""
+        return self.state / "told-gpus"
+
+    @property
     def last_model(self) -> Path:
         """The name of the model that was used last."""
         return self.state / "last-model"

@@ -6,11 +6,28 @@ from pathlib import Path
 import pytest
 
 from r1chat import paths, settings
-from r1chat.core.memory import Wishes
-from r1chat.errors import GGUFError, NotFoundError, UsageError
+from r1chat.core.memory import Devices, Wishes
+from r1chat.core.placement import Device
+from r1chat.engine.dryrun import DryRuns
+from r1chat.engine.host import IdleGpu
+from r1chat.errors import FitError, GGUFError, NotFoundError, UsageError
 from r1chat.files import read_text
-from r1chat.launch import DEMO, at_hand, last_used, launch, remember
+from r1chat.launch import (
+    DEMO,
+    at_hand,
+    check_wishes,
+    idle_notice,
+    largest_fitting,
+    last_used,
+    launch,
+    remember,
+    settle,
+    with_advice,
+)
+from r1chat.models import catalog
 from r1chat.models.library import demo_path
+from r1chat.models.shape import shape_of
+from r1chat.models.shards import read_model
 from tests.gguf_writer import tiny
 
 
@@ -144,3 +161,63 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
     with pytest.raises(NotFoundError) as error:
         read_text(Path(os.path.join(tmp_path, name)))  # noqa: PTH118 - pathlib would tidy the path
     assert error.value.hint
+
+
+SMALL = Device("GPU0", "GPU", "gpu", "CUDA", 1 << 30, 1 << 30)
+
+
+def test_a_plan_is_measured_where_it_matters(tmp_path: Path) -> None:
+    """With room for everything nothing is measured; else the dry run's figures take the estimate's place."""
+    shape = shape_of(read_model(demo_path()).header)
+    runs = DryRuns(tmp_path / "dryruns.json")
+    roomy = settle(shape, Devices(1, 1 << 34), Wishes(), demo_path(), runs)
+    assert roomy.estimated
+    assert not (tmp_path / "dryruns.json").exists()
+    tight = settle(shape, Devices(1, 12_600_000), Wishes(), demo_path(), runs)
+    assert not tight.estimated
+    assert tight.uses[-1].compute_bytes < roomy.uses[-1].compute_bytes
+    assert "f16" == tight.type_k  # by the estimate only q8_0 would fit
+    on_gpu = settle(shape, Devices(1, 1 << 34, gpus=(SMALL,)), Wishes(), demo_path(), runs)
+    assert (5, False) == (on_gpu.n_gpu_layers, on_gpu.estimated)
+
+
+def test_a_plan_stays_an_estimate_where_nothing_can_be_measured(tmp_path: Path) -> None:
+    """A library that can't tell is no reason not to run."""
+    shape = shape_of(read_model(demo_path()).header)
+    there = Devices(1, 1 << 34, gpus=(SMALL,))
+    assert settle(shape, there, Wishes(), tmp_path / "none", DryRuns(None)).estimated
+
+
+def test_only_gpus_that_are_here_can_be_planned_with() -> None:
+    """Layers for a GPU, or memory of one, are refused where there is none; no layers and no memory are not."""
+    none, one = Devices(1), Devices(1, gpus=(SMALL,))
+    for wishes in (Wishes(n_gpu_layers=-1), Wishes(n_gpu_layers=3), Wishes(vram=(1,)), Wishes(vram=(0, 0))):
+        with pytest.raises(UsageError):
+            check_wishes(wishes, none)
+    check_wishes(Wishes(n_gpu_layers=0, vram=(0,)), none)
+    check_wishes(Wishes(n_gpu_layers=-1, vram=(1,)), one)
+    with pytest.raises(UsageError):
+        check_wishes(Wishes(vram=(1, 1)), one)
+
+
+def test_an_idle_gpu_is_told_once(home: Path) -> None:
+    """A GPU that this build can't use is named with the command for it, the first time only; none is never told."""
+    here = IdleGpu("NVIDIA", "RTX 4090", None)
+    assert "" == idle_notice(Devices(1), paths.find(), lambda gpus: ())
+    told = idle_notice(Devices(1), paths.find(), lambda gpus: (here,))
+    assert told.startswith("RTX 4090: not used")
+    assert here.command in told
+    assert "" == idle_notice(Devices(1), paths.find(), lambda gpus: (here,))
+
+
+def test_the_largest_quantization_that_fits_is_named() -> None:
+    """Of those that are smaller than the one that was refused; none where nothing is small enough."""
+    entry = catalog.load(catalog.default_path()).find("7b")
+    assert entry is not None
+    fits = largest_fitting(entry, 4_683_073_504, Devices(1, 5 * 10**9), Wishes())
+    assert fits is not None
+    assert "Q3_K_M" == fits.quantization
+    assert None is largest_fitting(entry, None, Devices(1, 10**9), Wishes())
+    error = with_advice(FitError("x", hint="y"), entry, 4_683_073_504, Devices(1, 5 * 10**9), Wishes())
+    assert "7b:Q3_K_M would fit (3.8 GB): r1chat run 7b:Q3_K_M" == error.hint
+    assert "y" == with_advice(FitError("x", hint="y"), None, 1, Devices(1), Wishes()).hint

@@ -36,6 +36,13 @@ def _models() -> Callable[..., Any]:
     return models
 
 
+def _fit() -> Callable[..., Any]:
+    from r1chat.cli.fit import fit_command
+    from r1chat.cli.pull import open_remote
+
+    return fit_command(open_remote)
+
+
 def _list() -> Callable[..., Any]:
     from r1chat.cli.library import list_models
 
@@ -77,6 +84,7 @@ COMMANDS = (
     ),
     Command("pull", "Get models from the Hub.", _pull, "For example: r1chat pull 7b"),
     Command("models", "List the models that have a name here.", _models),
+    Command("fit", "Show how models fit this machine.", _fit, "For example: r1chat fit 32b --vram 24G"),
     Command("list", "List the models on this machine.", _list),
     Command("show", "Show what a model's header says.", _show),
     Command("rm", "Remove models.", _rm),

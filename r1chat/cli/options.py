@@ -1,11 +1,14 @@
 """The option types that commands share. Nothing but declarations and the reading of single words."""
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from r1chat.core.kv import BLOCKS
+from r1chat.core.memory import ALL_LAYERS, Wishes
 from r1chat.engine.base import ThinkBudget
 from r1chat.errors import UsageError
 from r1chat.terminal.live import Thinking
@@ -59,14 +62,27 @@ Stop = Annotated[
     list[str] | None, typer.Option("--stop", metavar="TEXT", help="End the answer before this text. Repeatable.")
 ]
 Ctx = Annotated[
-    int | None, typer.Option("--ctx", metavar="N", help="Context in tokens. Default: what the model knows, up to 8192.")
+    int | None, typer.Option("--ctx", metavar="N", help="Context in tokens. Default: what fits, up to 32768.")
 ]
 Threads = Annotated[
     int | None, typer.Option("--threads", metavar="N", help="CPU threads. Default: the physical cores.")
 ]
 GpuLayers = Annotated[
-    int | None,
-    typer.Option("--gpu-layers", metavar="N", min=-1, help="Layers to offload to the GPU; -1 is all. Default: 0."),
+    str, typer.Option("--gpu-layers", metavar="auto|all|N", help="Layers on the GPUs, the output counted.")
+]
+Kv = Annotated[
+    str, typer.Option("--kv", metavar="auto|f16|q8_0|q4_0", help="Type of the KV cache. Auto: f16, or else q8_0.")
+]
+CpuMoe = Annotated[
+    str, typer.Option("--cpu-moe", metavar="auto|N", help="Keep the experts of the first N layers off the GPUs.")
+]
+Vram = Annotated[
+    str | None, typer.Option("--vram", metavar="SIZE[,…]", help="Free memory of each GPU to plan with, as 24G (GiB).")
+]
+Ram = Annotated[str | None, typer.Option("--ram", metavar="SIZE", help="Free memory of the host to plan with, as 64G.")]
+Margin = Annotated[
+    str | None,
+    typer.Option("--margin", metavar="SIZE", help="Leave so much free everywhere. Default: 1G, 512M of RAM."),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Pull a model that is not here, without asking.")]
 Pace = Annotated[float, typer.Option("--pace", metavar="N", min=0.0, help="At most N tokens a second; 0 is no bound.")]
@@ -79,6 +95,50 @@ def text(argument: str) -> str:
     except UnicodeEncodeError:
         return os.fsencode(argument).decode("utf-8", "replace")
     return argument
+
+
+def wishes(
+    n_ctx: int | None,
+    n_threads: int | None,
+    gpu_layers: str,
+    kv: str,
+    cpu_moe: str,
+    vram: str | None,
+    ram: str | None,
+    margin: str | None,
+) -> Wishes:
+    """Put together what the options ask of the plan. Raises UsageError."""
+    if kv != "auto" and kv not in BLOCKS:
+        raise UsageError(f"There is no KV cache of type {kv!r}.", hint=f"Use auto, {', '.join(BLOCKS)}.")
+    layers = ALL_LAYERS if gpu_layers in ("all", "-1") else whole("--gpu-layers", gpu_layers)
+    return Wishes(
+        n_ctx,
+        n_threads,
+        layers,
+        kv=None if kv == "auto" else kv,
+        vram=tuple(n_bytes("--vram", word) for word in vram.split(",")) if vram is not None else (),
+        ram=None if ram is None else n_bytes("--ram", ram),
+        margin=None if margin is None else n_bytes("--margin", margin),
+        n_cpu_moe=whole("--cpu-moe", cpu_moe),
+    )
+
+
+def whole(option: str, word: str) -> int | None:
+    """Read a number of layers; None for auto. Raises UsageError."""
+    if word == "auto":
+        return None
+    if not re.fullmatch(r"[0-9]{1,6}", word):
+        raise UsageError(f"{word!r} is no number of layers.", hint=f"Give {option} auto, or a number from 0 up.")
+    return int(word)
+
+
+def n_bytes(option: str, word: str) -> int:
+    """Read a size of memory, which is sold in powers of two: 24G are GiB, 24GB are 10^9 bytes. Raises UsageError."""
+    match = re.fullmatch(r"\s*(\d{1,9}(?:\.\d{1,3})?)\s*([KMGT]?)(i?B?)\s*", word, re.IGNORECASE)
+    if match is None:
+        raise UsageError(f"{word!r} is no size.", hint=f"Give {option} a size like 24G or 512M.")
+    base = 1000 if match[3].upper() == "B" and match[2] else 1024
+    return int(float(match[1]) * base ** " KMGT".index(match[2].upper() or " "))
 
 
 def think_budget(word: str | None, *, no_think: bool) -> ThinkBudget:

@@ -18,10 +18,12 @@ from r1chat.core.memory import Wishes
 from r1chat.core.prompt import directive
 from r1chat.core.sampling import Sampling
 from r1chat.core.sanitize import clean
+from r1chat.core.sizes import size_text
+from r1chat.engine.buffers import read_buffers
 from r1chat.errors import ExitCode, R1ChatError, UsageError
 from r1chat.files import read_text
 from r1chat.interrupts import Interrupts
-from r1chat.launch import DEMO, Launched, Target, find, last_used, launch, not_here, remember
+from r1chat.launch import DEMO, Launched, Target, find, idle_notice, last_used, launch, not_here, remember
 from r1chat.models.resolve import Wish
 from r1chat.terminal import progress
 from r1chat.terminal.live import Live, Thinking
@@ -61,7 +63,12 @@ def run(
     stop: opt.Stop = None,
     n_ctx: opt.Ctx = None,
     n_threads: opt.Threads = None,
-    n_gpu_layers: opt.GpuLayers = None,
+    gpu_layers: opt.GpuLayers = "auto",
+    kv: opt.Kv = "auto",
+    cpu_moe: opt.CpuMoe = "auto",
+    vram: opt.Vram = None,
+    ram: opt.Ram = None,
+    margin: opt.Margin = None,
     yes: opt.Yes = False,
     pace: opt.Pace = 0.0,
 ) -> None:
@@ -90,7 +97,7 @@ def run(
                 stop=tuple(map(opt.text, stop or ())),
                 pace=pace,
             ),
-            wishes=Wishes(n_ctx, n_threads, n_gpu_layers),
+            wishes=opt.wishes(n_ctx, n_threads, gpu_layers, kv, cpu_moe, vram, ram, margin),
             system=opt.text(system),
             math=math,
             raw=raw,
@@ -211,8 +218,8 @@ def _at_hand(job: Job, screen: Screen) -> Target:
 
 def _opening(launched: Launched) -> tuple[Notice, ...]:
     """What is to be said in the first turn about how it came to this model."""
-    notice = launched.target.notice
-    return (Notice("quantization", notice),) if notice else ()
+    notices = {"quantization": launched.target.notice, "idle-gpu": idle_notice(launched.devices, paths.find())}
+    return tuple(Notice(code, text) for code, text in notices.items() if text)
 
 
 def _fail(sink: Sink, failure: Failure | None) -> None:
@@ -272,6 +279,7 @@ def _sink(job: Job, screen: Screen, details: dict[str, Any]) -> Sink:
 def _tell_verbose(launched: Launched, exchange: Exchange | None) -> None:
     """Tell on stderr what was planned, counted and logged."""
     lines = [f"plan: {', '.join(launched.plan.reasons)}"]
+    lines.append(_memory(launched))
     if exchange:
         usage, timings = exchange.finished.usage, exchange.finished.timings
         lines.append(
@@ -279,6 +287,18 @@ def _tell_verbose(launched: Launched, exchange: Exchange | None) -> None:
         )
         lines.append(f"answer: {progress.summary(exchange.finished)}")
     _tell(*lines, *(f"engine: {line}" for line in launched.engine.log()))
+
+
+def _memory(launched: Launched) -> str:
+    """Put what was planned beside what the engine's log says it took."""
+    uses, taken = launched.plan.uses, read_buffers(launched.engine.log())
+    planned = (sum(getattr(use, name) for use in uses) for name in ("weights_bytes", "kv_bytes", "compute_bytes"))
+    real = (taken.weights_bytes, taken.kv_bytes, taken.compute_bytes)
+    pairs = zip(("weights", "KV cache", "buffers"), planned, real, strict=True)
+    told = [f"{what} {size_text(a)} planned, {size_text(b)} taken" for what, a, b in pairs]
+    if taken.mapped_bytes:
+        told[0] += f" ({size_text(taken.mapped_bytes)} as the mapped file)"
+    return f"memory: {', '.join(told)}"
 
 
 def _tell(*lines: str) -> None:

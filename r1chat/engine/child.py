@@ -89,6 +89,8 @@ class Child:
         model = Model(
             bytes.fromhex(load.path),
             n_gpu_layers=plan.n_gpu_layers,
+            tensor_split=plan.tensor_split,
+            n_cpu_moe=plan.n_cpu_moe,
             extra_buffers=load.extra_buffers,
             progress=self._progress,
         )

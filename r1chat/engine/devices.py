@@ -1,17 +1,39 @@
-"""What the host has: cores this process may use. Knows no engine library and no model."""
+"""What the machine has: cores and memory this process may use, and the GPUs that the engine's library can.
+
+Knows no model. The library is asked in a child (dryrun.py); what the host is, files tell (host.py).
+"""
 
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from r1chat.core.memory import Devices
+from r1chat.core.placement import Device
+from r1chat.engine import dryrun, host
 
-SYSFS = Path("/sys")
+SYSFS = host.SYSFS
 
 
-def host() -> Devices:
-    """Look at the machine: physical cores within this process's affinity and container quota."""
-    return Devices(n_threads=max(1, min(physical_cores(), quota_cores())))
+def survey() -> Devices:
+    """Look at the machine: cores and memory within this process's affinity and container, and usable GPUs.
+
+    Starts a child where this build of the library could have GPUs at all.
+    """
+    free, total = host.memory()
+    return Devices(usable_cores(), free, total, tuple(with_memory(gpu, free, total) for gpu in dryrun.gpus()))
+
+
+def with_memory(gpu: Device, free: int | None, total: int | None) -> Device:
+    """Give a device that tells no memory the host's, as llama.cpp does (`load_tensors` in src/llama-model.cpp)."""
+    if gpu.total_bytes:
+        return gpu
+    return replace(gpu, kind="integrated", free_bytes=free or 0, total_bytes=total or 0)
+
+
+def usable_cores() -> int:
+    """Count the physical cores within this process's affinity and container quota."""
+    return max(1, min(physical_cores(), quota_cores()))
 
 
 def physical_cores(sysfs: Path = SYSFS) -> int:

@@ -11,12 +11,16 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from r1chat.core.memory import Plan
+from r1chat.core.placement import Device
 from r1chat.core.prompt import CORE_MARKERS, TOOL_MARKERS, cut_specials
 from r1chat.core.sampling import Sampling
+from r1chat.engine.buffers import Buffers, read_buffers
 from r1chat.errors import EngineError, FitError
 
 GGML_TYPES = {
@@ -35,6 +39,7 @@ PENALTY_WINDOW = (
 )
 DEBUG, CONTINUATION = 1, 5  # ggml.h, ggml_log_level; a continuation belongs to the line before it
 WINDOW, OVERLAP = 1 << 14, 1 << 8  # characters
+DEVICE_KINDS = {1: "gpu", 2: "integrated"}  # ggml-backend.h, ggml_backend_dev_type; the others compute on the CPU
 SPECIAL_ATTRIBUTES = 1 << 3 | 1 << 4  # llama.h, llama_token_attr: CONTROL and USER_DEFINED
 
 
@@ -106,10 +111,16 @@ class Model:
         *,
         n_gpu_layers: int,
         extra_buffers: bool,
+        tensor_split: Sequence[int] = (),
+        n_cpu_moe: int = 0,
         vocabulary_only: bool = False,
+        dry: bool = False,
         progress: Callable[[float], bool] | None = None,
     ) -> None:
         """Load the file. `progress` gets a fraction from 0 to 1 and stops the load by returning False.
+
+        `tensor_split` is how many of the offloaded layers each GPU gets; without it the library decides. The experts
+        of the first `n_cpu_moe` layers stay in the host's memory. A `dry` load reads the header and no weights.
 
         `extra_buffers=False` keeps the library from repacking weights for AMX and the like, which dies on machines
         that advertise such instructions without having them. Raises EngineError when the library refuses the file.
@@ -120,6 +131,15 @@ class Model:
         params.n_gpu_layers = n_gpu_layers
         params.use_extra_bufts = extra_buffers
         params.vocab_only = vocabulary_only
+        if tensor_split:
+            shares = [*tensor_split, *[0] * self.lib.llama_max_devices()][: self.lib.llama_max_devices()]
+            self._split = params.tensor_split = (ctypes.c_float * len(shares))(*shares)
+        if n_cpu_moe:
+            self._overrides = _experts_in_memory(self.lib, n_cpu_moe)
+            params.tensor_buft_overrides = ctypes.cast(self._overrides, ctypes.c_void_p)
+        if dry:
+            params.no_alloc = True
+            params.load_mode = self.lib.LLAMA_LOAD_MODE_NONE  # the default maps the file, and can hang on a sparse one
         # The callback object must outlive the load: ctypes keeps no reference of its own.
         callback = self.lib.llama_progress_callback(lambda fraction, _: progress is None or progress(fraction))
         params.progress_callback = callback
@@ -134,11 +154,109 @@ class Model:
         self.lib.llama_model_desc(self.pointer, buffer, len(buffer))
         return buffer.value.decode("utf-8", "replace").replace(" ?B", "")  # its word for a size it does not know
 
+    def n_bytes(self) -> int:
+        """Give the size of all weights."""
+        return int(self.lib.llama_model_size(self.pointer))
+
     def close(self) -> None:
         """Give the memory back. Every context must be closed first."""
         if self.pointer:
             self.lib.llama_model_free(self.pointer)
             self.pointer = None
+
+
+class _Override(ctypes.Structure):
+    """llama.h, llama_model_tensor_buft_override: the bindings have no type for it."""
+
+    _fields_ = [("pattern", ctypes.c_char_p), ("buffer_type", ctypes.c_void_p)]
+
+
+def _experts_in_memory(lib: Any, n_layers: int) -> Any:
+    """Say that the experts of the first layers belong into the CPU's buffers; the list ends in a null."""
+    layers = "|".join(map(str, range(n_layers)))
+    pattern = rf"^blk\.({layers})\.ffn_(gate|up|down|gate_up)_exps\."
+    cpu = _ggml(lib, "ggml_backend_cpu_buffer_type", ctypes.c_void_p)()
+    return (_Override * 2)(_Override(pattern.encode(), cpu), _Override(None, None))
+
+
+def _ggml(lib: Any, name: str, result: Any, *arguments: Any) -> Any:
+    """Find a function of ggml, in the very copy that libllama uses.
+
+    The package holds each library under several names, and a second copy would have a registry of its own, which is
+    empty. So it is looked up through libllama; Windows doesn't do that, and has each library once.
+    """
+    if sys.platform == "win32":
+        folder = next(path.parent for path in library_files())
+        home = "ggml.dll" if name in ("ggml_backend_dev_count", "ggml_backend_dev_get") else "ggml-base.dll"
+        function = getattr(ctypes.CDLL(str(folder / home)), name)
+    else:
+        function = getattr(lib._lib, name)
+    function.restype, function.argtypes = result, list(arguments)
+    return function
+
+
+def gpus() -> tuple[Device, ...]:
+    """List the devices that layers can be offloaded to, in the library's order, as its own registry knows them.
+
+    As `llama_prepare_model_devices` (src/llama.cpp) does: those of other machines first, then GPUs, and integrated
+    ones only where there is no other.
+    """
+    lib = bindings()
+    lib.llama_backend_init()
+    pointer, size = ctypes.c_void_p, ctypes.c_size_t
+    get = _ggml(lib, "ggml_backend_dev_get", pointer, size)
+    name_of = _ggml(lib, "ggml_backend_dev_name", ctypes.c_char_p, pointer)
+    description_of = _ggml(lib, "ggml_backend_dev_description", ctypes.c_char_p, pointer)
+    type_of = _ggml(lib, "ggml_backend_dev_type", ctypes.c_int, pointer)
+    registry_of = _ggml(lib, "ggml_backend_dev_backend_reg", pointer, pointer)
+    registry_name = _ggml(lib, "ggml_backend_reg_name", ctypes.c_char_p, pointer)
+    memory_of = _ggml(lib, "ggml_backend_dev_memory", None, pointer, ctypes.POINTER(size), ctypes.POINTER(size))
+    kinds: dict[str, list[Device]] = {"remote": [], "gpu": [], "integrated": []}
+    for index in range(_ggml(lib, "ggml_backend_dev_count", size)()):
+        device = get(index)
+        if (number := type_of(device)) not in DEVICE_KINDS:
+            continue
+        free, total = size(), size()
+        memory_of(device, ctypes.byref(free), ctypes.byref(total))
+        name, description, backend = (
+            text.decode("utf-8", "replace")
+            for text in (name_of(device), description_of(device), registry_name(registry_of(device)))
+        )
+        kind = "remote" if backend == "RPC" else DEVICE_KINDS[number]
+        kinds[kind].append(Device(name, description, kind, backend, free.value, total.value))
+    return (*kinds["remote"], *kinds["gpu"], *([] if kinds["gpu"] else kinds["integrated"]))
+
+
+def dry_run(path: str | bytes, plans: Sequence[Plan]) -> list[Buffers]:
+    """Let the library load the model with each plan without its weights, and read from its log what it would reserve.
+
+    The log is all there is: it gives hundredths of a MiB. Raises EngineError and FitError as a real load would.
+    """
+    lib = bindings()
+    lines: list[str] = []
+    callback = lib.llama_log_callback(lambda level, text, _: lines.append(text.decode("utf-8", "replace")))
+    lib.llama_log_set(callback, None)
+    found, models = [], dict[Any, Model]()
+    for plan in plans:
+        key = (plan.n_gpu_layers, plan.tensor_split, plan.n_cpu_moe)
+        if key not in models:
+            n_gpu, split, n_experts = key
+            models[key] = Model(
+                path, n_gpu_layers=n_gpu, tensor_split=split, n_cpu_moe=n_experts, extra_buffers=False, dry=True
+            )
+        lines.clear()
+        context = Context(models[key], **_context_options(plan), abort=AbortFlag(lib))
+        log = "".join(lines)
+        context.close()
+        found.append(replace(read_buffers(log.splitlines()), weights_bytes=models[key].n_bytes()))
+    return found
+
+
+def _context_options(plan: Plan) -> dict[str, Any]:
+    return {
+        name: getattr(plan, name)
+        for name in ("n_ctx", "n_batch", "n_ubatch", "n_threads", "type_k", "type_v", "flash_attention")
+    }
 
 
 class Vocabulary:

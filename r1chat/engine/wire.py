@@ -10,9 +10,11 @@ from typing import Any
 
 from r1chat.core import events
 from r1chat.core.memory import Plan
+from r1chat.core.placement import Device, Use
 from r1chat.core.prompt import Segment, Special, Text
 from r1chat.core.sampling import Sampling
 from r1chat.engine import base
+from r1chat.engine.buffers import Buffers
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +94,38 @@ class Counted:
     n_tokens: int
 
 
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """To a throw-away child: which devices can layers be offloaded to?"""
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyed:
+    """From it: these."""
+
+    devices: tuple[Device, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DryLoad:
+    """To a throw-away child: what would these plans take of memory? The path as in Load."""
+
+    path: str
+    plans: tuple[Plan, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DryLoaded:
+    """From it: this, for each plan."""
+
+    runs: tuple[Buffers, ...]
+
+
 TYPES: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
         *(Load, Start, Interfere, Warm, Count, Loading, Loaded, Refused, Happened, Counted),
+        *(Survey, Surveyed, DryLoad, DryLoaded, Buffers, Device, Use),
         *(events.Progress, events.Reasoning, events.Answer, events.Notice, events.Finished),
         *(events.Usage, events.Timings, events.Failure),
         *(base.Request, base.ThinkBudget, base.EngineInfo, base.Cancel, base.AnswerNow, base.Steer),
@@ -126,7 +156,11 @@ def _pack(value: Any) -> Any:
 
 def _unpack(packed: dict[str, Any]) -> Any:
     kind = TYPES[packed.pop("@")]
-    values = {key: tuple(item) if isinstance(item, list) else item for key, item in packed.items()}
+    values = {key: _tuples(item) for key, item in packed.items()}
     if kind is events.Finished:
         values["reason"] = events.Reason(str(values["reason"]))
     return kind(**values)
+
+
+def _tuples(item: Any) -> Any:
+    return tuple(map(_tuples, item)) if isinstance(item, list) else item

@@ -3,11 +3,13 @@
 Knows the metadata keys of the R1 architectures; reads no files and judges nothing (judge.py does, before).
 """
 
+import hashlib
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
-from r1chat.core.shape import FamilyName, Shape
+from r1chat.core.shape import FamilyName, Parts, Shape
 from r1chat.models.header import Header
 
 # general.file_type: enum llama_ftype, include/llama.h of llama.cpp
@@ -51,6 +53,9 @@ _FILE_TYPES: Final[Mapping[int, str]] = {
 # assistant's turn at the end of the template instead). Formatted copies differ in blanks, hence their removal.
 _USER_TURN_OF_0528: Final = "{{'<｜User｜>'+content+'<｜Assistant｜>'}}"
 
+_OF_A_LAYER: Final = re.compile(r"blk\.(\d+)\.(.*)")
+_OF_EXPERTS: Final = re.compile(r"ffn_(gate|up|down|gate_up)_exps\.")  # LLM_FFN_EXPS_REGEX, common/common.h
+
 
 def shape_of(header: Header, family: FamilyName | None = None) -> Shape:
     """Describe a judged header. `family` is the catalogue's, which wins over what the header suggests."""
@@ -73,7 +78,42 @@ def shape_of(header: Header, family: FamilyName | None = None) -> Shape:
         weights_bytes=header.weights_bytes,
         quantization=quantization_of(header),
         family=family_of(header, family),
+        n_ff=header.integer(header.key("feed_forward_length")),
+        parts=parts_of(header),
+        digest=digest_of(header),
     )
+
+
+def parts_of(header: Header) -> Parts:
+    """Sort the tensors by where llama.cpp puts them: with the input, a layer, its experts or the output.
+
+    What belongs to no layer goes with the input, which stays in the host's memory (src/llama-model.cpp,
+    `load_tensors`), but for the output and its norm (src/llama-arch.cpp, LLM_TENSOR_INFOS).
+    """
+    n_blocks = header.integer(header.key("block_count"))
+    layers, experts = [0] * n_blocks, [0] * n_blocks
+    rest: Counter[str] = Counter()
+    for tensor in header.tensors:
+        match = _OF_A_LAYER.match(tensor.name)
+        if match is None or int(match[1]) >= n_blocks:
+            rest[tensor.name] += tensor.n_bytes
+        elif _OF_EXPERTS.match(match[2]):
+            experts[int(match[1])] += tensor.n_bytes
+        else:
+            layers[int(match[1])] += tensor.n_bytes
+    output = sum(n_bytes for name, n_bytes in rest.items() if name.startswith("output"))
+    tied = 0 if "output.weight" in rest else rest["token_embd.weight"]
+    return Parts(rest.total() - output, output, tuple(layers), tuple(experts), tied)
+
+
+def digest_of(header: Header) -> str:
+    """Hash what the engine's memory depends on: the tensors and every single value, not the vocabulary's words."""
+    digest = hashlib.sha256()
+    for tensor in header.tensors:
+        digest.update(f"{tensor.name} {tensor.dims} {tensor.type.name}\n".encode())
+    for key, field in header.metadata.items():
+        digest.update(f"{key} {field.count if field.is_array else field.value!r}\n".encode())
+    return digest.hexdigest()[:32]
 
 
 def family_of(header: Header, catalogue_family: FamilyName | None = None) -> FamilyName:

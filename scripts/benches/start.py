@@ -4,15 +4,17 @@ from argparse import Namespace
 
 from benches import engine, program
 from benches.report import Samples, compared, table
-from r1chat.core.memory import DEFAULT_CTX, Plan, Wishes
+from r1chat.core.memory import Plan, Wishes
 
 N_TOKENS = 32
+
+N_CTX = 8192  # the same for both programs, whatever the plan would choose
 
 
 def run(options: Namespace) -> None:
     """Measure and print."""
     repack = engine.verdict().extra_buffers
-    with engine.launched(str(options.model), Wishes(n_ctx=DEFAULT_CTX, n_threads=options.threads)) as found:
+    with engine.launched(str(options.model), Wishes(n_ctx=N_CTX, n_threads=options.threads)) as found:
         plan = found.plan
     ours = one_shot(options, plan)
     theirs = completion(options, plan, repack=repack)

@@ -14,7 +14,7 @@ N_TOKENS = 200
 def run(options: Namespace) -> None:
     """Measure every number of threads from 1 to that of the physical cores, and print."""
     rows = []
-    for n_threads in range(1, max(2, devices.host().n_threads) + 1):
+    for n_threads in range(1, max(2, devices.usable_cores()) + 1):
         with engine.launched(options.model, Wishes(n_threads=n_threads)) as found:
             rates = Samples(tuple(rate(found, number) for number in range(options.rounds)))
             rows.append((str(n_threads), f"{found.shape.weights_bytes / 2**20:,.1f}", rates.show(1)))

@@ -45,7 +45,8 @@ def test_help_needs_no_engine(r1chat: Command) -> None:
     done = r1chat("run", "--help")
     options = (
         "--file --system --math --raw --thinking --json --jsonl --verbose --max-tokens --think-budget --no-think "
-        "--temp --top-p --top-k --min-p --repeat-penalty --seed --stop --ctx --threads --gpu-layers --pace"
+        "--temp --top-p --top-k --min-p --repeat-penalty --seed --stop --ctx --threads "
+        "--gpu-layers --kv --cpu-moe --vram --ram --margin --pace"
     )
     assert [] == [option for option in options.split() if option not in done.out.decode()]
     heavy = "import sys; from r1chat.cli.app import main; main(['run', '--help']); print(*sys.modules, file=sys.stderr)"
@@ -65,6 +66,12 @@ def test_help_needs_no_engine(r1chat: Command) -> None:
         ("run", "demo", "q", "--max-tokens", "many"),
         ("run", "demo", "q", "--thinking", "loud"),
         ("run", "demo", "q", "--gpu-layers", "-2"),
+        ("run", "demo", "q", "--gpu-layers", "some"),
+        ("run", "demo", "q", "--gpu-layers", "6"),
+        ("run", "demo", "q", "--kv", "q9_9"),
+        ("run", "demo", "q", "--cpu-moe", "1"),
+        ("run", "demo", "q", "--ram", "much"),
+        ("run", "demo", "q", "--vram", "1G,"),
         ("run", "demo", "q", "--threads", "0"),
         ("run", "demo", "q", "--temp", "-1"),
         ("run", "demo", "q", "--temp", "nan"),

@@ -43,8 +43,8 @@ def test_a_value_that_no_sampler_can_use_is_refused(field: str, value: float) ->
 
 
 def test_without_wishes_the_context_is_bounded_and_the_gpu_left_alone() -> None:
-    """min(trained, 8,192) tokens, no offloaded layer, every physical core."""
-    assert (8192, 8, 0) == dataclasses.astuple(plan(SHAPE, DEVICES, Wishes()))[:3]
+    """min(trained, 32,768) tokens, no offloaded layer, every physical core."""
+    assert (32_768, 8, 0) == dataclasses.astuple(plan(SHAPE, DEVICES, Wishes()))[:3]
     small = dataclasses.replace(SHAPE, n_ctx_train=2048)
     assert 2048 == plan(small, DEVICES, Wishes()).n_ctx
 
@@ -58,9 +58,9 @@ def test_a_very_small_model_gets_one_thread() -> None:
 
 def test_wishes_are_honoured() -> None:
     """What the user asks for is what the plan says."""
-    chosen = plan(SHAPE, DEVICES, Wishes(n_ctx=65536, n_threads=3, n_gpu_layers=-1))
-    assert (65536, 3, -1) == (chosen.n_ctx, chosen.n_threads, chosen.n_gpu_layers)
-    assert any("all layers" in reason for reason in chosen.reasons)
+    chosen = plan(SHAPE, DEVICES, Wishes(n_ctx=65536, n_threads=3))
+    assert (65536, 3) == (chosen.n_ctx, chosen.n_threads)
+    assert any("context 65,536" in reason for reason in chosen.reasons)
 
 
 @pytest.mark.parametrize(

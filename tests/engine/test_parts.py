@@ -152,7 +152,7 @@ def test_a_containers_quota_is_a_number_of_cores(tmp_path: Path, files: dict[str
 
 def test_the_host_has_at_least_one_core() -> None:
     """Whatever the machine hides, there is a thread to compute with."""
-    assert 1 <= devices.host().n_threads < math.inf
+    assert 1 <= devices.usable_cores() < math.inf
 
 
 @pytest.mark.parametrize("pieces", list(every_split("I think.\n</think>\n\nIt is 4.")))

@@ -1,11 +1,12 @@
 """From headers to shapes and prompt families."""
 
+import dataclasses
 import io
 from typing import Any
 
 import pytest
 
-from r1chat.core.shape import FamilyName, Shape
+from r1chat.core.shape import FamilyName, Parts, Shape
 from r1chat.models.gguf import read_header
 from r1chat.models.header import Header
 from r1chat.models.shape import family_of, quantization_of, shape_of
@@ -41,8 +42,29 @@ def test_the_shape_of_a_dense_model() -> None:
         weights_bytes=sum(4 * dims[0] * (dims[1] if len(dims) > 1 else 1) for _, dims, _ in tensors),
         quantization="F32",
         family="r1-distill",
+        n_ff=64,
+        parts=Parts(33792, 33920, (37376, 37376), (0, 0)),
     )
-    assert expected == shape_of(header())
+    assert expected == dataclasses.replace(shape_of(header()), digest="")
+
+
+def test_the_weights_are_sorted_by_where_they_go() -> None:
+    """Experts are counted apart, an output that is the embedding is noted, and all parts sum up to the weights."""
+    for architecture in ("qwen2", "qwen3", "llama", "deepseek2"):
+        shape = shape_of(header(architecture))
+        parts = shape.parts
+        assert parts is not None
+        assert shape.weights_bytes == parts.input + parts.output + sum(parts.layers) + sum(parts.experts)
+    assert (0, 4 * 3 * 32 * 16 * 4) == parts.experts
+    assert 4 * 32 * 264 == parts.tied
+
+
+def test_the_digest_names_what_memory_depends_on() -> None:
+    """Other tensors and other numbers make another digest; another order of reading does not."""
+    digests = {shape_of(header(name)).digest for name in ("qwen2", "qwen3", "llama", "deepseek2")}
+    digests.add(shape_of(header(qwen2__context_length=1024)).digest)
+    assert 5 == len(digests)
+    assert shape_of(header()).digest == shape_of(header()).digest
 
 
 def test_explicit_head_sizes_win() -> None:

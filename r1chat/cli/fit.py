@@ -1,0 +1,354 @@
+"""`r1chat fit`: what of a model would go where, on this machine or on one with other memory. Parses, wires, prints.
+
+Nothing is loaded and nothing downloaded. What reads a header from the Hub comes from outside (`fit_command`).
+"""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from r1chat import paths
+from r1chat.cli import options as opt
+from r1chat.cli.library import Shelf, open_shelf, say
+from r1chat.cli.show import OpenRemote
+from r1chat.core.memory import Devices, Measured, Plan, Wishes, largest_context, plan
+from r1chat.core.placement import HOST, n_slots
+from r1chat.core.sanitize import dumps
+from r1chat.core.shape import Shape
+from r1chat.core.sizes import size_text
+from r1chat.engine import devices, host
+from r1chat.engine.dryrun import DryRuns
+from r1chat.errors import DownloadError, ExitCode, FitError, NotFoundError, R1ChatError, UsageError
+from r1chat.launch import Target, check_wishes, find, largest_fitting, measured_plan, with_advice
+from r1chat.models import blueprint
+from r1chat.models.card import card_of_streams
+from r1chat.models.catalog import Entry
+from r1chat.models.judge import judge
+from r1chat.models.mixture import MIXTURES
+from r1chat.models.resolve import Wish
+from r1chat.models.shape import shape_of
+from r1chat.models.shards import read_model
+from r1chat.terminal.meters import ASCII, UNICODE, meter
+from r1chat.terminal.tables import Column, facts, one_line
+
+BAR_CELLS: Final = 40
+SOURCES: Final = {
+    "file": "its file",
+    "hub": "its header on the Hub",
+    "catalogue": "the catalogue's figures; it is not on this machine",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A model whose shape is known. `source` says from where, `path` is its file.
+
+    `exact`: its weights are counted, not estimated.
+    """
+
+    name: str
+    shape: Shape
+    source: str
+    exact: bool
+    entry: Entry | None = None
+    path: Path | None = None
+
+
+def fit_command(open_remote: OpenRemote | None) -> Callable[..., None]:
+    """Make the command `fit`. `open_remote` opens a model that is not on this machine."""
+
+    def fit(
+        name: Annotated[
+            str | None,
+            typer.Argument(metavar="NAME", help="A model. Without one: all that have a name.", show_default=False),
+        ] = None,
+        n_ctx: opt.Ctx = None,
+        gpu_layers: opt.GpuLayers = "auto",
+        kv: opt.Kv = "auto",
+        cpu_moe: opt.CpuMoe = "auto",
+        vram: opt.Vram = None,
+        ram: opt.Ram = None,
+        margin: opt.Margin = None,
+        json: opt.Json = False,
+    ) -> None:
+        """Show how a model fits this machine: layers, context, KV cache, and the memory of each device.
+
+        With --vram and --ram: how it would fit another machine. Nothing is loaded or downloaded.
+        """
+        wishes = opt.wishes(n_ctx, None, gpu_layers, kv, cpu_moe, vram, ram, margin)
+        shelf, machine = open_shelf(), devices.survey()
+        if not any(wishes.vram):
+            check_wishes(wishes, machine)
+        if name is None:
+            _catalogue(shelf, machine, wishes, json=json)
+        else:
+            code = _one(shelf, _subject(name, open_remote), machine, wishes, json=json)
+            if code:
+                raise typer.Exit(code)
+
+    return fit
+
+
+# One model
+
+
+def _subject(name: str, open_remote: OpenRemote | None) -> Subject:
+    """Find a model's shape: from its file, from the catalogue's figures, or from its header on the Hub."""
+    found = find(name, paths.find())
+    if isinstance(found, Target):
+        file = read_model(found.path)
+        judge(file.header)
+        return Subject(found.name, shape_of(file.header, found.family), "file", True, found.entry, file.path)
+    entry = found.entry
+    if entry is None or found.quantization not in MIXTURES:
+        try:
+            return _on_the_hub(found, open_remote)
+        except DownloadError:  # no network: what the catalogue knows must do
+            if entry is None:
+                raise
+    download = entry.quantized(found.quantization or entry.default)
+    n_bytes = download.n_bytes if download else None
+    quantization = found.quantization or entry.default
+    shape = blueprint.estimated_shape(entry.id, quantization, n_bytes, entry.family)
+    if shape is None:
+        raise NotFoundError(f"Nobody knows the size of {one_line(found.title)}.", hint=f"Get it: {found.command}")
+    return Subject(f"{entry.short}:{quantization}", shape, "catalogue", quantization in MIXTURES, entry)
+
+
+def _on_the_hub(wish: Wish, open_remote: OpenRemote | None) -> Subject:
+    if open_remote is None:
+        raise DownloadError(f"{one_line(wish.title)} can't be read on the Hub.")
+    with open_remote(wish) as remote:
+        family = wish.entry.family if wish.entry else None
+        card = card_of_streams(remote.streams(), len(remote.variant.files), family)
+        shape, exact = shape_of(card.header, family), card.n_parts == card.of_parts
+        if not exact:  # the headers of the later parts were not read
+            shape = blueprint.scaled(shape, remote.variant.n_bytes)
+        title = f"{wish.entry.short}:{remote.variant.quantization}" if wish.entry else wish.title
+        return Subject(title, shape, "hub", exact, wish.entry)
+
+
+def _one(shelf: Shelf, subject: Subject, machine: Devices, wishes: Wishes, *, json: bool) -> int:
+    """Show one model's plan; gives the exit code."""
+    shape = subject.shape
+    try:
+        found = _plan(subject, machine, wishes)
+    except FitError as error:
+        failure = with_advice(error, subject.entry, shape.weights_bytes, machine, wishes)
+        if json:
+            typer.echo(dumps({**_head(subject, machine), "fits": False, "error": _error(failure)}))
+            return ExitCode.NO_FIT
+        raise failure from error
+    measured = None if found.estimated else Measured(tuple(use.compute_bytes for use in found.uses))
+    largest = largest_context(shape, machine, wishes, found, measured)
+    if json:
+        typer.echo(dumps({**_head(subject, machine), **_planned(shape, found, largest)}))
+    else:
+        say(_rows(shelf, subject, found, largest, machine))
+    return ExitCode.OK
+
+
+def _plan(subject: Subject, machine: Devices, wishes: Wishes) -> Plan:
+    """Plan for this machine with measured buffers, for a file that is here; else with the formula."""
+    if subject.path is None or any(wishes.vram[len(machine.gpus) :]):
+        return plan(subject.shape, machine, wishes)
+    return measured_plan(subject.shape, machine, wishes, subject.path, DryRuns(paths.find().dry_runs))
+
+
+def _rows(shelf: Shelf, subject: Subject, found: Plan, largest: int, machine: Devices) -> list[str]:
+    shape = subject.shape
+    glyphs = shelf.screen.glyph(UNICODE, ASCII)
+    title = f"{one_line(subject.name)}: {size_text(shape.weights_bytes)} of weights, {shape.n_layers} layers"
+    uses = [use for use in found.uses if use.n_bytes or use.free_bytes]
+    several = len(found.uses) > 2
+    names = {use.device: f"{use.device} {use.description}" if several else use.description for use in found.uses}
+    names[HOST] = "memory"
+    cells = max(10, min(BAR_CELLS, shelf.screen.columns - 40))
+    bars = [
+        [
+            names[use.device],
+            meter([use.weights_bytes, use.kv_bytes, use.compute_bytes], use.free_bytes or use.n_bytes, cells, glyphs),
+            f"{size_text(use.n_bytes)}{f' of {size_text(use.free_bytes)}' if use.free_bytes else ''}",
+        ]
+        for use in uses
+    ]
+    legend = f"{glyphs[0]} weights  {glyphs[1]} KV cache  {glyphs[2]} buffers  {glyphs[3]} free"
+    columns = [
+        Column("DEVICE", shrinks=True),
+        *(Column(t, right=True) for t in ("WEIGHTS", "KV CACHE", "BUFFERS", "FREE")),
+    ]
+    table = [
+        [
+            names[use.device],
+            *(size_text(n) for n in (use.weights_bytes, use.kv_bytes, use.compute_bytes)),
+            "?" if use.free_bytes is None else size_text(use.free_bytes - use.n_bytes),
+        ]
+        for use in uses
+    ]
+    pairs = [
+        ("plan", found.reasons[0]),
+        ("context", f"up to {largest:,} tokens fit with the same layers; trained for {shape.n_ctx_train:,}"),
+        ("weights", f"{'' if subject.exact else 'estimated, '}from {SOURCES[subject.source]}"),
+        ("buffers", "estimated by a formula" if found.estimated else "measured by the engine's dry run"),
+        *_idle(machine),
+    ]
+    wide = shelf.screen.columns
+    return [
+        title,
+        *facts(pairs, columns_wide=wide),
+        "",
+        *shelf.rows([Column(shrinks=True), Column(), Column(right=True)], bars),
+        legend,
+        "",
+        *shelf.rows(columns, table),
+    ]
+
+
+def _idle(machine: Devices) -> list[tuple[str, str]]:
+    """Name GPUs that this build can't use, with the way out."""
+    return [("not used", f"{gpu.name}; a build for it: {gpu.command}") for gpu in host.idle_gpus(machine.gpus)]
+
+
+def _head(subject: Subject, machine: Devices) -> dict[str, Any]:
+    shape = subject.shape
+    return {
+        "name": subject.name,
+        "quantization": shape.quantization,
+        "weights_bytes": shape.weights_bytes,
+        "weights_exact": subject.exact,
+        "source": subject.source,
+        "n_layers": n_slots(shape),
+        "context_trained": shape.n_ctx_train,
+        "machine": _machine_json(machine),
+    }
+
+
+def _planned(shape: Shape, found: Plan, largest: int) -> dict[str, Any]:
+    return {
+        "fits": True,
+        "n_layers_gpu": found.n_gpu_layers,
+        "context": found.n_ctx,
+        "context_largest": largest,
+        "kv": found.type_k,
+        "buffers_measured": not found.estimated,
+        "devices": [asdict(use) for use in found.uses],
+        "plan": {key: value for key, value in asdict(found).items() if key not in ("uses", "estimated")},
+    }
+
+
+def _machine_json(machine: Devices) -> dict[str, Any]:
+    return {
+        "n_cores": machine.n_threads,
+        "ram_free_bytes": machine.ram_free,
+        "ram_total_bytes": machine.ram_total,
+        "gpus": [asdict(gpu) for gpu in machine.gpus],
+        "idle_gpus": [{**asdict(gpu), "install": gpu.command} for gpu in host.idle_gpus(machine.gpus)],
+    }
+
+
+def _error(error: R1ChatError) -> dict[str, Any]:
+    return {"code": error.exit_code, "message": error.message, "hint": error.hint}
+
+
+# The catalogue
+
+
+def _catalogue(shelf: Shelf, machine: Devices, wishes: Wishes, *, json: bool) -> None:
+    """Show every model's default quantization, by the catalogue's figures."""
+    found = [_verdict(entry, machine, wishes) for entry in shelf.catalog.entries]
+    if json:
+        typer.echo(dumps({"machine": _machine_json(machine), "models": [_verdict_json(*each) for each in found]}))
+        return
+    columns = [
+        *(Column("NAME", shrinks=True), Column("WEIGHTS", right=True), Column("LAYERS", right=True)),
+        *(
+            Column("CONTEXT", right=True),
+            Column("UP TO", right=True),
+            Column("KV"),
+            Column("VERDICT", shrinks=True, at_end=True),
+        ),
+    ]
+    rows = [_verdict_row(subject, chosen, largest, machine, wishes) for subject, chosen, largest in found if subject]
+    lines = [_this_machine(machine, wishes), "", *shelf.rows(columns, rows), ""]
+    lines += [f"{label}: {text}" for label, text in _idle(machine)]
+    lines.append("Catalogue figures, estimated buffers. One model in full: r1chat fit 7b")
+    say(lines)
+
+
+Verdict = tuple[Subject | None, Plan | str, int]
+
+
+def _verdict(entry: Entry, machine: Devices, wishes: Wishes) -> Verdict:
+    """Plan for a model of the catalogue: the plan, or why there is none, and the largest context."""
+    shape = blueprint.estimated_shape(entry.id, entry.default, entry.download.n_bytes, entry.family)
+    if shape is None:
+        return None, "", 0
+    subject = Subject(f"{entry.short}:{entry.default}", shape, "catalogue", entry.default in MIXTURES, entry)
+    try:
+        wanted = (
+            dataclasses.replace(wishes, n_cpu_moe=wishes.n_cpu_moe if any(shape.parts.experts) else None)
+            if shape.parts
+            else wishes
+        )
+        chosen = plan(shape, machine, wanted)
+    except FitError:
+        return subject, "no", 0
+    except UsageError as error:
+        return subject, error.message, 0
+    return subject, chosen, largest_context(shape, machine, wanted, chosen)
+
+
+def _verdict_row(
+    subject: Subject, chosen: Plan | str, largest: int, machine: Devices, wishes: Wishes
+) -> tuple[str, str, str, str, str, str, str]:
+    weights = size_text(subject.shape.weights_bytes)
+    if isinstance(chosen, str):
+        fits = largest_fitting(subject.entry, subject.shape.weights_bytes, machine, wishes) if subject.entry else None
+        also = f"; {fits.quantization} fits" if fits and chosen == "no" else ""
+        return subject.name, weights, "", "", "", "", f"{chosen}{also}"
+    layers = f"{chosen.n_gpu_layers}/{n_slots(subject.shape)}" if machine.gpus or any(wishes.vram) else "-"
+    return (
+        subject.name,
+        weights,
+        layers,
+        f"{chosen.n_ctx:,}",
+        f"{largest:,}",
+        chosen.type_k,
+        words(chosen, subject.shape),
+    )
+
+
+def words(chosen: Plan, shape: Shape) -> str:
+    """Say in few words where a model goes."""
+    if not chosen.n_gpu_layers:
+        return "in memory"
+    if chosen.n_gpu_layers < n_slots(shape):
+        return "partly on GPU"
+    return "experts in memory" if chosen.n_cpu_moe else "on GPU"
+
+
+def _verdict_json(subject: Subject | None, chosen: Plan | str, largest: int) -> dict[str, Any]:
+    if subject is None:
+        return {"fits": None}
+    head = {
+        "name": subject.name,
+        "quantization": subject.shape.quantization,
+        "weights_bytes": subject.shape.weights_bytes,
+    }
+    if isinstance(chosen, str):
+        return {**head, "fits": False, "reason": chosen}
+    return {**head, **_planned(subject.shape, chosen, largest)}
+
+
+def _this_machine(machine: Devices, wishes: Wishes) -> str:
+    """Name the memory that was planned with."""
+    gpus = [f"{gpu.description or gpu.name} with {size_text(gpu.free_bytes)} free" for gpu in machine.gpus]
+    if wishes.vram:
+        gpus = [f"a GPU with {size_text(n_bytes)} free" for n_bytes in wishes.vram if n_bytes]
+    ram = wishes.ram if wishes.ram is not None else machine.ram_free
+    memory = "memory of unknown size" if ram is None else f"{size_text(ram)} of memory free"
+    return one_line(f"For {', '.join([*gpus, memory])}{'' if gpus else ', without a GPU'}:")

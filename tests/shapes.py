@@ -1,0 +1,79 @@
+"""Writes GGUF files with the true shapes of R1's models and no weights: sparse files that take a few megabytes.
+
+The engine can load them dry: every size it tells is that of the real model. Their vocabulary has the real length, R1's
+special tokens, and words that mean nothing.
+"""
+
+import os
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from r1chat.models.blueprint import blueprint
+from r1chat.models.figures import FIGURES, FULL_UNPACKED, Figures
+from r1chat.models.header import TENSOR_TYPES, ValueType
+from tests.gguf_writer import (
+    ASSISTANT,
+    BOS,
+    CONTROL,
+    EOS,
+    NORMAL,
+    USER,
+    USER_DEFINED,
+    Typed,
+    byte_tokens,
+    encode,
+    string,
+)
+
+FILE_TYPES = {"F16": 1, "Q8_0": 7, "Q4_K_M": 15}  # llama.h, llama_ftype
+PRE = {"qwen2": "deepseek-r1-qwen", "qwen3": "deepseek-r1-qwen", "llama": "llama-bpe", "deepseek2": "deepseek-v3"}
+NUMBERS = {type_.name: number for number, type_ in TENSOR_TYPES.items()}
+# The three full models have one shape, and files from before April 2025 another.
+SHAPES: Mapping[str, Figures] = {
+    **{id: figures for id, figures in FIGURES.items() if id not in ("deepseek-r1-zero", "deepseek-r1-0528")},
+    "deepseek-r1-unpacked": FULL_UNPACKED,
+}
+
+
+def write_shape(path: Path, figures: Figures, quantization: str) -> None:
+    """Write the file: a header, and a hole in the place of the weights."""
+    made = blueprint(figures, quantization)
+    metadata: dict[str, Any] = {
+        "general.architecture": figures.architecture,
+        "general.name": path.stem,
+        "general.file_type": FILE_TYPES[quantization],
+        **vocabulary(figures),
+    }
+    for key, field in made.metadata.items():
+        if key.startswith(f"{figures.architecture}."):
+            metadata[key] = Typed(ValueType(field.type), field.value)
+    head = b"GGUF" + struct.pack("<IQQ", 3, len(made.tensors), len(metadata))
+    head += b"".join(string(key.encode()) + encode(value) for key, value in metadata.items())
+    for tensor in made.tensors:
+        head += string(tensor.name.encode()) + struct.pack(f"<I{len(tensor.dims)}Q", len(tensor.dims), *tensor.dims)
+        head += struct.pack("<IQ", NUMBERS[tensor.type.name], tensor.offset)
+    head += bytes(-len(head) % made.alignment)
+    path.write_bytes(head)
+    os.truncate(path, len(head) + made.data_end)
+
+
+def vocabulary(figures: Figures) -> dict[str, Any]:
+    """Make a vocabulary of the right length."""
+    specials = {BOS: CONTROL, EOS: CONTROL, USER: CONTROL, ASSISTANT: CONTROL}
+    specials |= {"<think>": USER_DEFINED, "</think>": USER_DEFINED}
+    words = byte_tokens()
+    fill = figures.n_vocab - len(words) - len(specials)
+    tokens = [*words, *(f"w{number}" for number in range(fill)), *specials]
+    return {
+        "tokenizer.ggml.model": "gpt2",
+        "tokenizer.ggml.pre": PRE[figures.architecture],
+        "tokenizer.ggml.tokens": tokens,
+        "tokenizer.ggml.token_type": [NORMAL] * (len(words) + fill) + list(specials.values()),
+        "tokenizer.ggml.merges": ["w 1"],
+        "tokenizer.ggml.bos_token_id": tokens.index(BOS),
+        "tokenizer.ggml.eos_token_id": tokens.index(EOS),
+        "tokenizer.ggml.add_bos_token": True,
+        "tokenizer.chat_template": "{{ bos_token }}{{ messages }}",
+    }
