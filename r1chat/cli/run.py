@@ -308,7 +308,10 @@ def _tell(*lines: str) -> None:
 def _converse(job: Job, screen: Screen) -> int:
     """Open the REPL."""
     launched = launch(_at_hand(job, screen), job.wishes, paths.find())
-    from r1chat.repl import Repl, greeting  # after the launch: it takes the room that a large header has given back
+    from r1chat.repl.loop import (
+        Repl,
+        greeting,
+    )  # after the launch: it takes the room that a large header has given back
 
     family, opening = launched.shape.family, _opening(launched)
     chat = Chat(launched.engine, family=family, options=job.options, system=job.system, opening=opening)
