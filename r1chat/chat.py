@@ -108,7 +108,8 @@ class Chat:
         self._family = family
         self.options = options or Options()
         self._system = system
-        self._opening = tuple(opening)  # told in the first turn
+        self._opening = tuple(opening)  # told in the next turn
+        self._advised = False  # whether a first turn has told what we do otherwise than DeepSeek recommends
         self._sinks = tuple(sinks)
         self._exchanges: list[Exchange] = []
         self._leaf: int | None = None
@@ -133,11 +134,41 @@ class Chat:
         """Let one more sink have every event from now on."""
         self._sinks = (*self._sinks, sink)
 
+    def use(self, engine: Engine, family: str, opening: Iterable[Notice] = ()) -> None:
+        """Go on with another model: the conversation stays, the old engine is closed.
+
+        `opening` is told in the next turn. Raises UsageError while a turn runs.
+        """
+        self._refuse_if_busy()
+        self._engine.close()
+        self._engine, self._family, self._opening = engine, family, tuple(opening)
+
+    def restore(self, exchanges: Sequence[Exchange], leaf: int | None) -> None:
+        """Put a kept tree of exchanges in the place of this one. `leaf` is the index of the current one, None for none.
+
+        Raises UsageError while a turn runs, and for a tree that is none: a parent that does not stand before its child.
+        """
+        self._refuse_if_busy()
+        parents = [*(exchange.parent for exchange in exchanges), leaf]
+        if any(parent is not None and not 0 <= parent < index for index, parent in enumerate(parents)):
+            raise UsageError("The kept conversation is damaged: an exchange follows one that is not there.")
+        self._exchanges, self._leaf = list(exchanges), leaf
+
     @property
     def messages(self) -> tuple[Message, ...]:
         """The conversation so far, system text first. Questions that got no answer are left out."""
         system = (Message(Role.SYSTEM, self._system),) if self._system else ()
         return (*system, *(m for e in self.path if e.answered for m in (e.question, e.answer)))
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """Every exchange, in the order in which they began, those that no path leads to any more included."""
+        return tuple(self._exchanges)
+
+    @property
+    def leaf(self) -> int | None:
+        """The index of the current exchange, which the next one follows; None at the beginning."""
+        return self._leaf
 
     @property
     def path(self) -> tuple[Exchange, ...]:
@@ -218,9 +249,11 @@ class Chat:
 
     def _advice(self) -> Iterator[Notice]:
         """What is told in the first turn: how it came to this model, and where we do not what DeepSeek recommends."""
-        if self._exchanges:
-            return
         yield from self._opening
+        self._opening = ()
+        if self._advised:
+            return
+        self._advised = True
         if self.options.sampling.greedy:
             text = "At temperature 0, R1 tends to repeat itself without end; DeepSeek recommends 0.6."
             yield Notice("greedy", text)
@@ -233,8 +266,7 @@ class Chat:
         reasoning: list[str] = []
         answer: list[str] = []
         finished = Finished(Reason.CANCELLED)  # holds if the caller drops us before the end
-        if self._asking:
-            raise UsageError("Another question is being answered.", hint="Take its events to their end first.")
+        self._refuse_if_busy()
         self._asking = True
         try:
             yield self._tell(Started(len(self._exchanges) + 1, question))
@@ -258,6 +290,10 @@ class Chat:
             said = Message(Role.ASSISTANT, "".join(answer), "".join(reasoning))
             self._exchanges.append(Exchange(self._leaf, question, said, finished))
             self._leaf = len(self._exchanges) - 1
+
+    def _refuse_if_busy(self) -> None:
+        if self._asking:
+            raise UsageError("Another question is being answered.", hint="Take its events to their end first.")
 
     def _tell(self, event: Event) -> Event:
         for sink in self._sinks:
