@@ -7,8 +7,8 @@ stand, or where the period grows or shrinks by a few, because models vary their 
 enumerations break more often.
 
 It is a circle when one and a quarter periods have been copied, two and a quarter having been said by then. Short
-periods need `least` tokens all the same (and twice as many if there were breaks), since "ha ha ha" is no circle, and one with few words in it (a ruled line, an
-empty board, a matrix of zeros) needs LONGER times as many.
+periods need `least` tokens all the same (and twice as many if there were breaks), since "ha ha ha" is no circle; and
+one with few words in it (a ruled line, an empty board, a matrix of zeros) needs LONGER times as many.
 
 The cost of a token is one look into a dictionary and one comparison, whatever the text's length.
 """

@@ -18,8 +18,9 @@ from typing import Any
 from r1chat.core.events import Event, Failure, Finished, Reason
 from r1chat.engine import wire
 from r1chat.engine.base import Cancel, EngineInfo, Request
+from r1chat.engine.generation import Inbox
 from r1chat.engine.llama import AbortFlag, Context, Log, Model, bindings, library_version, silence_crashes
-from r1chat.engine.session import Inbox, Session
+from r1chat.engine.session import Session
 from r1chat.errors import ExitCode, R1ChatError
 
 

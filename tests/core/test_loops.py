@@ -9,13 +9,14 @@ import pytest
 
 from r1chat.core.loops import LEAST, WINDOW, LoopDetector
 
-WORDS = """
+_COMMON = """
     the of and a to in is that it was for on are as with they be at one have this from or had by hot but some what there
     we can out other were all your when up use word how said an each she which do their time if will way about many then
     them would write like so these her long make thing see him two has look more day could go come did my sound no most
     number who over know water than call first people may down side been now find any new work part take get place made
     live where after back little only round man year came show every good me give our under name very through just form
-""".split()
+"""
+WORDS = _COMMON.split()
 
 
 def tokens(text: str) -> list[bytes]:
@@ -117,7 +118,8 @@ def test_a_patient_detector_wants_a_longer_circle() -> None:
     """`least` is what an answer gets, in which the user may have asked for repetitions."""
     line = tokens("I will not talk in class. ") * 100
     eager, patient = first_circle(line), first_circle(line, LoopDetector(256))
-    assert eager is not None and patient is not None
+    assert eager is not None
+    assert patient is not None
     assert eager < 80
     assert 256 < patient < 280
 
