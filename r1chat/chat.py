@@ -125,6 +125,7 @@ class Chat:
         self._tree = Tree()
         self._turn: Turn | None = None
         self._asking = False
+        self._answering = False  # whether the turn's thinking is over, or it has none
         self._early: deque[Control] = deque()  # controls that came before the engine had the request
         self.seed: int | None = None  # the seed of the last turn, drawn or given
         self.last: Finished | None = None  # the end of the last turn, of its last part if it was gone on with
@@ -206,6 +207,11 @@ class Chat:
     def busy(self) -> bool:
         """Whether a turn is running."""
         return self._asking
+
+    @property
+    def thinking(self) -> bool:
+        """Whether a turn is running whose thinking can still be ended or steered."""
+        return self._asking and not self._answering
 
     def control(self, control: Control) -> None:
         """Interfere with the running turn, from any thread or a signal handler; without one, do nothing."""
@@ -339,6 +345,7 @@ class Chat:
         finished = Finished(Reason.CANCELLED)  # holds if the caller drops us before the end
         self._refuse_if_busy()
         self._asking = True
+        self._answering = not starts_inside(asked.raw) if asked.raw else not asked.think
         try:
             index = len(self._tree.exchanges) if asked.resumed is None else asked.resumed
             yield self._tell(Started(index + 1, asked.question, resumed=asked.resumed is not None))
@@ -350,6 +357,7 @@ class Chat:
                         reasoning.append(text)
                     case Answer(text):
                         answer.append(text)
+                        self._answering = True
                     case Finished():
                         finished = event
                 yield self._tell(event)
@@ -368,7 +376,7 @@ class Chat:
                 self._warm()
 
     def _events(self, asked: "_Asked") -> Iterator[Event]:
-        """The engine's events. A prompt that does not fit is tried again without the oldest exchanges, if they may go."""
+        """The engine's events. A prompt that does not fit is tried again without the oldest exchanges, if so wished."""
         while True:
             self._turn = self._engine.start(self._request(asked))
             self._forward()
