@@ -4,7 +4,7 @@ Strategy. A circle is a stretch of text that copies what stood one period before
 alignment at a time: a lag, and how many tokens have agreed with those one lag before. An alignment is found by the
 place where the last few tokens stood before. It survives breaks, one in TOLERANCE tokens: places where other tokens
 stand, or where the period grows or shrinks by a few, because models vary their circles a little. Lists, tables and
-enumerations break more often.
+enumerations break more often. Where a break goes on and the text is known from elsewhere, that alignment is followed.
 
 It is a circle when one and a quarter periods have been copied, two and a quarter having been said by then. Short
 periods need `least` tokens all the same (and twice as many if there were breaks), since "ha ha ha" is no circle; and
@@ -64,7 +64,7 @@ class LoopDetector:
         if place != at and abs(at - place - self._lag) <= max(2, self._lag // 8):
             self._lag = at - place
             self._n_off = 0
-        elif self._breaks > SPARE + self._copied // TOLERANCE:
+        elif (place != at and self._n_off >= N_GRAM) or self._breaks > SPARE + self._copied // TOLERANCE:
             self._lag = 0
 
     def _is_circle(self) -> bool:
