@@ -131,10 +131,7 @@ def test_a_circle_is_broken_once_and_then_ended() -> None:
     """First a nudge to try something else, then the end; each with a notice."""
     led = guide()
     seen = []
-    for n, word in enumerate(
-        ["the", "sum", "is", "not", "right", "so", "I", "add", "the", "numbers", "once", "more", "and", "get", "it"]
-        * 20
-    ):
+    for n, word in enumerate(ENGLISH.split() * 20):
         led.drawn(word.encode())
         if step := led.put_in(n, room()):
             assert step.notice is not None
