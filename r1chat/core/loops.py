@@ -64,7 +64,7 @@ class LoopDetector:
         if place != at and abs(at - place - self._lag) <= max(2, self._lag // 8):
             self._lag = at - place
             self._n_off = 0
-        elif (place != at and self._n_off >= LONG_BREAK) or self._breaks > SPARE + self._copied // TOLERANCE:
+        elif (place != at and self._n_off >= N_GRAM) or self._breaks > SPARE + self._copied // TOLERANCE:
             self._lag = 0
 
     def _is_circle(self) -> bool:
