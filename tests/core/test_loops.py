@@ -64,7 +64,7 @@ def circle(rng: random.Random, period: Sequence[bytes], noise: float) -> Iterato
 
 
 CIRCLES = [
-    (period, noise) for period in (1, 3, 8, 20, 32, 50, 90, 150, 260, 400) for noise in (0, 0, 0.005, 0.01, 0.01)
+    (period, noise) for period in (1, 3, 8, 20, 32, 50, 90, 150, 260, 400) for noise in (0, 0, 0.01, 0.01, 0.015)
 ]
 
 
