@@ -149,12 +149,12 @@ class Repl:
         try:
             for _ in events:
                 pass
-            if told := turns.left_open(self.chat.path[-1]):
-                self.say(told)
         except R1ChatError as error:
             self._complain(error)
         finally:
             self.terminal.busy = False
+        if told := turns.left_open(self.chat.path[-1]):
+            self.say(told)
         self._anticipate()
 
     def _anticipate(self) -> None:
