@@ -25,7 +25,7 @@ N_THOUGHT = 64  # tokens
 def run(options: Namespace) -> None:
     """Measure and print."""
     n_ctx = 1024 + options.turns * (options.tokens + N_THOUGHT + 128)
-    with engine.launched(options.model, Wishes(n_ctx=n_ctx)) as found:
+    with engine.launched(str(options.model), Wishes(n_ctx=n_ctx)) as found:
         bounds = ThinkBudget(N_THOUGHT)
         limits = Options(Sampling(seed=1), max_tokens=options.tokens + N_THOUGHT, think_budget=bounds)
         chat = Chat(found.engine, family=found.shape.family, options=limits)
