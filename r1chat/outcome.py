@@ -8,7 +8,7 @@ from r1chat.engine.base import DEFAULT_LIMIT
 from r1chat.errors import ContextError, EngineError, ExitCode, FitError, R1ChatError
 
 # What can be done when the context is full.
-WAYS = "/clear begins a new one; /overflow oldest goes on without its oldest exchanges."
+WAYS = "/clear begins a new conversation; /overflow oldest goes on without the oldest exchanges."
 
 
 @dataclass(frozen=True, slots=True)

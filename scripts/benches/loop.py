@@ -19,7 +19,8 @@ from r1chat.core.reasoning import ReasoningSplitter
 from r1chat.core.sampling import Sampling
 from r1chat.engine import llama, wire
 from r1chat.engine.base import Request
-from r1chat.engine.session import Inbox, Session
+from r1chat.engine.generation import Inbox
+from r1chat.engine.session import Session
 from r1chat.terminal.live import Live
 from r1chat.terminal.plain import PlainSink
 from r1chat.terminal.screen import Screen, Size
