@@ -36,6 +36,22 @@ SHAPES: Mapping[str, Figures] = {
     "deepseek-r1-unpacked": FULL_UNPACKED,
 }
 
+# None of R1's: weights of 25 MB, and a cache of 1 GiB for 32k tokens.
+WIDE = Figures(
+    "qwen2",
+    1024,
+    {
+        "block_count": 16,
+        "context_length": 32_768,
+        "embedding_length": 512,
+        "feed_forward_length": 256,
+        "attention.head_count": 8,
+        "attention.head_count_kv": 8,
+        "attention.layer_norm_rms_epsilon": 1e-6,
+        "rope.freq_base": 10_000.0,
+    },
+)
+
 
 def write_shape(path: Path, figures: Figures, quantization: str) -> None:
     """Write the file: a header, and a hole in the place of the weights."""

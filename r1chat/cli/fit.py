@@ -6,6 +6,7 @@ Nothing is loaded and nothing downloaded. What reads a header from the Hub comes
 import dataclasses
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -156,7 +157,8 @@ def _plan(subject: Subject, machine: Devices, wishes: Wishes) -> Plan:
     """Plan for this machine with measured buffers, for a file that is here; else with the formula."""
     if subject.path is None or any(wishes.vram[len(machine.gpus) :]):
         return plan(subject.shape, machine, wishes)
-    return measured_plan(subject.shape, machine, wishes, subject.path, DryRuns(paths.find().dry_runs))
+    make = partial(plan, subject.shape, machine, wishes)
+    return measured_plan(make, subject.shape, machine, subject.path, DryRuns(paths.find().dry_runs))
 
 
 def _rows(shelf: Shelf, subject: Subject, found: Plan, largest: int, machine: Devices) -> list[str]:
