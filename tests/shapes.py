@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from r1chat.models.blueprint import blueprint
-from r1chat.models.figures import FIGURES, FULL_UNPACKED, Figures
+from r1chat.models.figures import FIGURES, FULL, FULL_UNPACKED, Figures
 from r1chat.models.header import TENSOR_TYPES, ValueType
 from tests.gguf_writer import (
     ASSISTANT,
@@ -49,6 +49,22 @@ WIDE = Figures(
         "attention.head_count_kv": 8,
         "attention.layer_norm_rms_epsilon": 1e-6,
         "rope.freq_base": 10_000.0,
+    },
+)
+
+# None of R1's either: the full R1's architecture, small enough to be loaded for real.
+MIXTURE = Figures(
+    "deepseek2",
+    FULL.n_vocab,
+    {
+        **FULL.numbers,
+        "block_count": 8,
+        "embedding_length": 1024,
+        "feed_forward_length": 4096,
+        "attention.head_count": 16,
+        "attention.q_lora_rank": 512,
+        "expert_count": 32,
+        "expert_feed_forward_length": 512,
     },
 )
 
