@@ -9,10 +9,20 @@ from r1chat.core import kv
 from r1chat.core.memory import Plan, compute_estimate
 from r1chat.engine.dryrun import DryRuns, dry_runs, gpus, may_offload
 from r1chat.errors import EngineError
+from r1chat.models import catalog
+from r1chat.models.figures import FIGURES, FULL_UNPACKED
 from r1chat.models.library import demo_path
 from r1chat.models.shape import shape_of
 from r1chat.models.shards import read_model
 from tests.shapes import SHAPES, write_shape
+
+
+def test_every_model_of_the_catalogue_has_a_shape_here() -> None:
+    """All ten, of which the three full ones are alike; and the full one's older form besides."""
+    entries = catalog.load(catalog.default_path()).entries
+    assert 10 == len(entries)
+    assert all(FIGURES[entry.id] in SHAPES.values() for entry in entries)
+    assert FULL_UNPACKED in SHAPES.values()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a file with a hole takes all of its size there")
