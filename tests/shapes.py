@@ -6,13 +6,13 @@ special tokens, and words that mean nothing.
 
 import os
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from r1chat.models.blueprint import blueprint
+from r1chat.models.blueprint import ALIGNMENT, blueprint
 from r1chat.models.figures import FIGURES, FULL, FULL_UNPACKED, Figures
-from r1chat.models.header import TENSOR_TYPES, ValueType
+from r1chat.models.header import TENSOR_TYPES, Tensor, ValueType
 from tests.gguf_writer import (
     ASSISTANT,
     BOS,
@@ -69,8 +69,8 @@ MIXTURE = Figures(
 )
 
 
-def write_shape(path: Path, figures: Figures, quantization: str) -> None:
-    """Write the file: a header, and a hole in the place of the weights."""
+def write_shape(path: Path, figures: Figures, quantization: str, n_parts: int = 1) -> list[Path]:
+    """Write the file, or so many parts of it beside it: headers, and holes in the place of the weights."""
     made = blueprint(figures, quantization)
     metadata: dict[str, Any] = {
         "general.architecture": figures.architecture,
@@ -81,14 +81,33 @@ def write_shape(path: Path, figures: Figures, quantization: str) -> None:
     for key, field in made.metadata.items():
         if key.startswith(f"{figures.architecture}."):
             metadata[key] = Typed(ValueType(field.type), field.value)
-    head = b"GGUF" + struct.pack("<IQQ", 3, len(made.tensors), len(metadata))
+    if n_parts == 1:
+        _write(path, metadata, made.tensors)
+        return [path]
+    paths, n_each = [], -(-len(made.tensors) // n_parts)
+    for number in range(n_parts):
+        split = {
+            "split.no": Typed(ValueType.UINT16, number),
+            "split.count": Typed(ValueType.UINT16, n_parts),
+            "split.tensors.count": Typed(ValueType.INT32, len(made.tensors)),
+        }
+        paths.append(path.with_name(f"{path.stem}-{number + 1:05d}-of-{n_parts:05d}.gguf"))
+        own = made.tensors[number * n_each : (number + 1) * n_each]
+        _write(paths[-1], {**metadata, **split} if number == 0 else split, own)
+    return paths
+
+
+def _write(path: Path, metadata: Mapping[str, Any], tensors: Sequence[Tensor]) -> None:
+    head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(metadata))
     head += b"".join(string(key.encode()) + encode(value) for key, value in metadata.items())
-    for tensor in made.tensors:
+    offset = 0
+    for tensor in tensors:
         head += string(tensor.name.encode()) + struct.pack(f"<I{len(tensor.dims)}Q", len(tensor.dims), *tensor.dims)
-        head += struct.pack("<IQ", NUMBERS[tensor.type.name], tensor.offset)
-    head += bytes(-len(head) % made.alignment)
+        head += struct.pack("<IQ", NUMBERS[tensor.type.name], offset)
+        offset += -(-tensor.n_bytes // ALIGNMENT) * ALIGNMENT
+    head += bytes(-len(head) % ALIGNMENT)
     path.write_bytes(head)
-    os.truncate(path, len(head) + made.data_end)
+    os.truncate(path, len(head) + offset)
 
 
 def vocabulary(figures: Figures) -> dict[str, Any]:
