@@ -1,7 +1,5 @@
 """`r1chat fit` of a model that is only on the Hub: a real Hub on loopback, whose bytes are counted."""
 
-import hashlib
-import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,28 +9,12 @@ import pytest
 
 from r1chat.models.figures import FIGURES, FULL
 from tests.conftest import Command
-from tests.hub import Bytes, Hub
+from tests.hub import Hub, OnDisk
 from tests.shapes import write_shape
 
 REPOSITORY = "user/DeepSeek-R1-Distill-Qwen-7B-GGUF"
 FILE = "DeepSeek-R1-Distill-Qwen-7B-Q4_K_M.gguf"
 MOST = 16_000_000
-
-
-class Sparse(Bytes):
-    """A file with a hole, of which nobody makes a copy."""
-
-    def __init__(self, file: Path) -> None:
-        self.n_bytes = file.stat().st_size
-        self.sha256, self.sha1 = hashlib.sha256(file.name.encode()).hexdigest(), "1" * 40
-        self._file = file
-
-    def pieces(self, start: int, end: int) -> Iterator[memoryview]:
-        """Read them."""
-        with self._file.open("rb") as stream:
-            stream.seek(start)
-            for at in range(start, end, io.DEFAULT_BUFFER_SIZE):
-                yield memoryview(stream.read(min(io.DEFAULT_BUFFER_SIZE, end - at)))
 
 
 @pytest.fixture
@@ -42,7 +24,7 @@ def local(tmp_path: Path) -> Iterator[Hub]:
     write_shape(file, FIGURES["deepseek-r1-distill-qwen-7b"], "Q4_K_M")
     (tmp_path / "hf").mkdir()
     with Hub() as hub:
-        hub.put(REPOSITORY, {FILE: Sparse(file)})
+        hub.put(REPOSITORY, {FILE: OnDisk(file)})
         yield hub
 
 
@@ -87,7 +69,7 @@ def test_a_model_in_parts_costs_no_more(
 ) -> None:
     """The full R1 in as many parts as it was published in: of each the header, and all of them are measured."""
     parts = write_shape(tmp_path / "R1.gguf", FULL, quantization, n_parts)
-    names = {f"DeepSeek-R1-{quantization}/DeepSeek-R1-{quantization}{part.name[2:]}": Sparse(part) for part in parts}
+    names = {f"DeepSeek-R1-{quantization}/DeepSeek-R1-{quantization}{part.name[2:]}": OnDisk(part) for part in parts}
     local.put("user/DeepSeek-R1-GGUF", names)
     value = fitted(r1chat, f"hf.co/user/DeepSeek-R1-GGUF:{quantization}", "--ram", "800G")
     assert ("hub", True, True) == (value["source"], value["weights_exact"], value["buffers_measured"])
@@ -99,6 +81,6 @@ def test_a_known_model_is_read_on_the_hub_as_well(r1chat: Command, local: Hub, t
     """The catalogue's figures are only for when nobody can be asked."""
     value = fitted(r1chat, "7b", HF_HUB_OFFLINE="1")
     assert ("catalogue", False) == (value["source"], value["buffers_measured"])
-    local.put("bartowski/DeepSeek-R1-Distill-Qwen-7B-GGUF", {FILE: Sparse(tmp_path / FILE)})
+    local.put("bartowski/DeepSeek-R1-Distill-Qwen-7B-GGUF", {FILE: OnDisk(tmp_path / FILE)})
     value = fitted(r1chat, "7b")
     assert ("hub", True) == (value["source"], value["buffers_measured"])
