@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from argparse import Namespace
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -36,16 +37,11 @@ def run(options: Namespace) -> None:
         models = {options.model.name: [options.model]} if options.model else written(Path(folder))
         rows = []
         for title, paths in models.items():
-            found = {
-                name: seconds(lambda make=make, path=paths[0]: make(path), options.rounds) for name, make in HOW.items()
-            }
-            rows += [
-                (title, name, times.show(0, 1e3), target)
-                for (name, target), times in zip(TARGETS, found.values(), strict=True)
-            ]
-            rows.append(
-                (title, "r1chat fit, the whole command", fitted(str(paths[0]), options.rounds).show(0, 1e3), "")
-            )
+            for how, make, target in WAYS:
+                times = seconds(partial(make, paths[0]), options.rounds)
+                rows.append((title, how, times.show(0, 1e3), target))
+            whole = fitted(str(paths[0]), options.rounds)
+            rows.append((title, "r1chat fit, the whole command", whole.show(0, 1e3), ""))
         table("A plan for a file on disk, in milliseconds", ("model", "", "median (range)", "target"), rows)
         afar(models)
 
@@ -76,8 +72,7 @@ def measured(path: Path) -> Plan:
     return measured_plan(lambda buffers: plan(shape, machine, WISHES, buffers), shape, machine, path, DryRuns(None))
 
 
-HOW: dict[str, Callable[[Path], Plan]] = {"formula": planned, "dry run": measured}
-TARGETS = (("without the dry run", "≤ 150"), ("with it, uncached", "≤ 700"))
+WAYS = (("without the dry run", planned, "≤ 150"), ("with it, uncached", measured, "≤ 700"))
 
 
 def seconds(action: Callable[[], object], rounds: int) -> Samples:
