@@ -14,7 +14,7 @@ from r1chat import paths, settings
 from r1chat.chat import Chat, Exchange, Options, failure_of
 from r1chat.cli import options as opt
 from r1chat.core.events import Failure, Notice, Sink
-from r1chat.core.memory import Wishes
+from r1chat.core.memory import Plan, Wishes
 from r1chat.core.placement import HOST
 from r1chat.core.prompt import directive
 from r1chat.core.sampling import Sampling
@@ -281,7 +281,7 @@ def _sink(job: Job, screen: Screen, details: dict[str, Any]) -> Sink:
 
 def _tell_verbose(launched: Launched, exchange: Exchange | None) -> None:
     """Tell on stderr what was planned, counted and logged."""
-    lines = [f"plan: {', '.join(launched.plan.reasons)}", *_memory(launched)]
+    lines = [f"plan: {', '.join(launched.plan.reasons)}", *memory_lines(launched.plan, launched.engine.log())]
     if exchange:
         usage, timings = exchange.finished.usage, exchange.finished.timings
         lines.append(
@@ -291,9 +291,9 @@ def _tell_verbose(launched: Launched, exchange: Exchange | None) -> None:
     _tell(*lines, *(f"engine: {line}" for line in launched.engine.log()))
 
 
-def _memory(launched: Launched) -> list[str]:
+def memory_lines(plan: Plan, log: Sequence[str]) -> list[str]:
     """Put what was planned on each device beside what the engine's log says it took."""
-    uses, taken = launched.plan.uses, read_buffers(launched.engine.log())
+    uses, taken = plan.uses, read_buffers(log)
     gpus = [use.device for use in uses[:-1]]
     real = zip(*(by_device(buffers, gpus) for buffers in (taken.weights, taken.kv, taken.compute)), strict=True)
     lines = []

@@ -131,6 +131,9 @@ class Model:
         params.n_gpu_layers = n_gpu_layers
         params.use_extra_bufts = extra_buffers
         params.vocab_only = vocabulary_only
+        if n_gpu_layers == 0:  # else a GPU without layers still takes memory, and computes long prompts
+            self._devices = (ctypes.c_void_p * 1)(None)
+            params.devices = ctypes.cast(self._devices, ctypes.c_void_p)
         if tensor_split:
             shares = [*tensor_split, *[0] * self.lib.llama_max_devices()][: self.lib.llama_max_devices()]
             self._split = params.tensor_split = (ctypes.c_float * len(shares))(*shares)

@@ -10,6 +10,7 @@ on. After a turn that ended so the next child begins with the lower plan.
 """
 
 import contextlib
+import errno
 import itertools
 import os
 import queue
@@ -288,7 +289,11 @@ class _Child:
                 if not self.starved or self.info is not None or not self._retries():
                     break
         except Exception as error:
-            self._failure = Failure(ExitCode.UNUSABLE, f"The engine's process can't be used: {error}.", "Ask again.")
+            message = f"The engine's process can't be used: {error}."
+            if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+                self._failure = Failure(ExitCode.NO_FIT, message, HINT)
+            else:
+                self._failure = Failure(ExitCode.UNUSABLE, message, "Ask again.")
         finally:
             self._end(returncode)
 

@@ -122,8 +122,13 @@ def test_it_ends_after_some_steps(check: SelfCheck, killer: Killer) -> None:
     engine.load(FIRST)
     turn = engine.start(request())
     pids: list[int] = []
+
+    def is_next() -> bool:
+        process = engine._child and engine._child._process
+        return process is not None and process.pid not in pids
+
     for _ in range(STEPS + 1):
-        wait_for(lambda: child_of(engine).pid not in pids, "the next process")
+        wait_for(is_next, "the next process")
         pids.append(child_of(engine).pid)
         killer.strike(engine)
     end = finished(drained(turn))
