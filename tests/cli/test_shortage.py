@@ -77,7 +77,7 @@ def test_the_chat_steps_down_behind_its_prompt(limited: Limited, ask: tuple[str,
         console.wait(">>>")
         console.type("Hi\r")
         console.wait("Loading with less")
-        console.wait(" tok/s")
+        console.wait(" tok/s · ")  # of the line below the answer
         console.type("/stats\r")
         console.wait("plan      context 32,768 (all it was trained for), KV q8_0")
         console.type("\x04")
@@ -85,6 +85,7 @@ def test_the_chat_steps_down_behind_its_prompt(limited: Limited, ask: tuple[str,
 
 
 def test_the_chat_says_at_once_that_nothing_fits(limited: Limited, ask: tuple[str, ...]) -> None:
-    """Before any question."""
+    """Before any question; the bar does not say any more that the model is loading."""
     with Console([*limited.argv, *ask[:2], *ask[3:], *FIXED], env=limited.environ, cwd=ROOT) as console:
         console.wait("no smaller one fits")
+        console.wait("wide.gguf · not loaded")
