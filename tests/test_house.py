@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "launch": {"core", "errors", "models", "engine", "paths", "settings"},
     "api": {"core", "errors", "chat", "launch", "paths", "settings", "engine.base"},
     "repl": {"core", "errors", "chat", "launch", "paths", "settings", "engine", "models", "terminal", "__init__"},
+    "doctor": {"core", "errors", "models", "engine", "terminal", "paths", "settings", "doctor", "__init__"},
     "cli": {"*"},
     "__main__": {"cli"},
     "__init__": {"api", "chat", "core", "errors"},

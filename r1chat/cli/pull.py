@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,11 +15,13 @@ from r1chat import paths, settings
 from r1chat.cli.show import Remote
 from r1chat.core.sanitize import clean, dumps
 from r1chat.core.sizes import size_text
-from r1chat.errors import ExitCode, FitError, NotFoundError, R1ChatError, UsageError
+from r1chat.errors import ExitCode, FitError, NotFoundError, R1ChatError
 from r1chat.interrupts import raising
 from r1chat.models import catalog
+from r1chat.models.access import endpoint, find_token
+from r1chat.models.access import offline as forbidden
 from r1chat.models.cache import hub_cache
-from r1chat.models.hub import ENDPOINT, Hub, Listing, TokenPolicy, as_stream
+from r1chat.models.hub import Hub, Listing, TokenPolicy, as_stream
 from r1chat.models.library import Library
 from r1chat.models.places import Room, place, room
 from r1chat.models.pull import JOBS, Pulled, PullProgress
@@ -31,8 +32,6 @@ from r1chat.models.variants import RepoFile, Variant, choose, listed, variants
 from r1chat.terminal.bars import Bar, bars
 from r1chat.terminal.screen import Screen
 
-_TRUE: Final = {"1", "ON", "YES", "TRUE"}  # huggingface_hub, constants.py
-_TOKEN: Final = re.compile(r"[\x21-\x7e]{1,1000}")
 STOPPED: Final = "Stopped. The same command goes on from here."
 _WAITING: Final = "Another process fetches this model: waiting for it."
 
@@ -124,13 +123,10 @@ def pull(
 def access(
     environ: Mapping[str, str], *, token: str | None = None, token_hosts: Sequence[str] = (), offline: bool = False
 ) -> Access:
-    """Read from the environment how to reach the Hub (huggingface_hub's names: constants.py, utils/_auth.py)."""
-    offline = offline or any(
-        environ.get(name, "").upper() in _TRUE for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
-    )
+    """Read from the environment how to reach the Hub. Raises UsageError."""
     trusted = settings.load(environ, paths.find(environ).settings).token_hosts
-    policy = TokenPolicy(_token(environ, token), frozenset((*token_hosts, *trusted)))
-    return Access(environ.get("HF_ENDPOINT", "").strip() or ENDPOINT, policy, offline, hub_cache(environ))
+    policy = TokenPolicy(find_token(environ, token).checked(), frozenset((*token_hosts, *trusted)))
+    return Access(endpoint(environ), policy, offline or bool(forbidden(environ)), hub_cache(environ))
 
 
 def look(wanted: Wish, hub: Hub, cache: Path) -> Order:
@@ -331,24 +327,6 @@ def _holding(path: str, found: Sequence[Variant], repository: str) -> Variant:
             return variant
     hint = f"It has {listed(found)}." if found else "It holds no GGUF model."
     raise NotFoundError(f"{clean(repository)} has no model in {clean(path)}.", hint=hint)
-
-
-def _token(environ: Mapping[str, str], given: str | None) -> str | None:
-    """Find the token: --token, else HF_TOKEN, else the file that `hf auth login` writes."""
-    token = given
-    if token is None and environ.get("HF_HUB_DISABLE_IMPLICIT_TOKEN", "").upper() not in _TRUE:
-        token = environ.get("HF_TOKEN") or environ.get("HUGGING_FACE_HUB_TOKEN")
-        if not token:
-            home = environ.get("HF_HOME") or str(Path(environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface")
-            file = Path(environ.get("HF_TOKEN_PATH") or str(Path(home) / "token"))
-            try:
-                token = file.expanduser().read_text("utf-8")
-            except (OSError, ValueError, RuntimeError):
-                token = None
-    token = (token or "").replace("\r", "").replace("\n", "").strip()
-    if token and not _TOKEN.fullmatch(token):
-        raise UsageError("The token has characters that no token has.", hint="Copy it again from huggingface.co.")
-    return token or None
 
 
 def _tell(*lines: str) -> None:

@@ -1,0 +1,80 @@
+"""Checks of what is around r1chat: the terminal, and what the user has set."""
+
+import difflib
+import os
+from typing import Final
+
+from r1chat import settings
+from r1chat.doctor.check import FAIL, OK, WARN, Check, Surroundings
+from r1chat.errors import NotFoundError, R1ChatError
+from r1chat.models import catalog, reference, resolve
+
+NARROW: Final = 40  # columns
+
+
+def terminal(around: Surroundings) -> Check:
+    """What the terminal can do: colours, characters, width, keys."""
+    screen, environ = around.screen, around.environ
+    columns, rows = screen.size()
+    data = {
+        "stdin": screen.stdin_tty,
+        "stdout": screen.stdout_tty,
+        "TERM": environ.get("TERM"),
+        "NO_COLOR": bool(environ.get("NO_COLOR")),
+        "colors": int(screen.colors),
+        "unicode": screen.unicode,
+        "keys": screen.converses and not screen.dumb,
+        "columns": columns,
+        "rows": rows,
+    }
+    if not screen.stdout_tty:
+        return Check(OK, "Not looked at: the output does not go to one.", data=data)
+    if screen.dumb:
+        term = environ.get("TERM")
+        text = f"TERM is {term!r}" if term else "TERM is not set"
+        remedy = "If yours can do more, tell it: export TERM=xterm-256color"
+        return Check(WARN, f"{text}: no colours, no keys but Enter, no pasting of several lines.", remedy, data=data)
+    colors = f"{int(screen.colors):,} colours" if screen.colors else "no colours"
+    if environ.get("NO_COLOR"):
+        colors = "no colours (NO_COLOR)"
+    text = f"{columns} by {rows}, {colors}"
+    if not screen.unicode:
+        remedy = "Choose UTF-8: chcp 65001" if os.name == "nt" else "Choose a UTF-8 locale: export LC_ALL=C.UTF-8"
+        return Check(WARN, f"{text}, no Unicode: mathematics and other scripts can't be shown.", remedy, data=data)
+    if columns < NARROW:
+        return Check(WARN, f"{text}: narrow for tables and mathematics.", "Make the window wider.", data=data)
+    keys = "editing keys and pasting" if screen.stdin_tty else "no keys: stdin is not the terminal"
+    return Check(OK, f"{text}, Unicode, {keys}.", data=data)
+
+
+def configuration(around: Surroundings) -> Check:
+    """The settings, the user's own catalogue, and variables that mean nothing."""
+    environ, paths = around.environ, around.paths
+    used = [file for file in (paths.settings, paths.catalogue) if file.exists()]
+    unknown = settings.strangers(environ, paths.settings)
+    data = {"files": [str(file) for file in used], "unknown": list(unknown)}
+    try:
+        settings.load(environ, paths.settings)
+        known = catalog.load(catalog.default_path(), paths.catalogue)
+        if named := environ.get("R1CHAT_MODEL"):
+            _check_model(named, known)
+    except R1ChatError as error:
+        return Check(FAIL, error.message, error.hint, data=data)
+    if unknown:
+        near = {name: difflib.get_close_matches(name, (*settings.VARIABLES, *settings.KEYS), 1) for name in unknown}
+        text = ", ".join(f"{name} (is {match[0]} meant?)" if match else name for name, match in near.items())
+        return Check(WARN, f"r1chat knows nothing of: {text}.", "Mend the name, or remove it.", data=data)
+    return Check(OK, f"{' and '.join(map(str, used))} can be read." if used else "Nothing set: as it comes.", data=data)
+
+
+def _check_model(name: str, known: catalog.Catalog) -> None:
+    """Return for a word that means a model. Raises R1ChatError."""
+    hint = "R1CHAT_MODEL names it: give it another name, or unset it."
+    try:
+        meant = reference.parse(name)
+        if isinstance(meant, reference.File) and not meant.path.is_file():
+            raise NotFoundError(f"There is no file {meant.path}.")
+        if not isinstance(meant, reference.Demo | reference.File | reference.Ollama):
+            resolve.wish(meant, known)
+    except R1ChatError as error:
+        raise type(error)(error.message, hint=hint) from error
