@@ -33,20 +33,19 @@ def doctor(
     """
     screen = Screen.detect(os.environ, sys.stdin, sys.stdout, sys.stderr)
     around = Surroundings(os.environ, paths.find(), screen, offline, getproxies())
-    status = Status(sys.stderr, screen)
-    checks = []
-    status.show(f"Looking{screen.glyph('…', '...')}")
-    for check in examine(around):
-        checks.append(check)
+    results, checks = examine(around), []
+    for name, _, _ in CHECKS:
+        status = Status(sys.stderr, screen)  # a new one shows its first words at once
+        status.show(f"{name}{screen.glyph('…', '...')}")
+        checks.append(next(results))
+        status.clear()
         if not json:
-            status.clear()
-            typer.echo("\n".join(rows(check, screen)))
-    status.clear()
+            typer.echo("\n".join(rows(checks[-1], screen)))
     if json:
         listed = [as_json(check) for check in checks]
         typer.echo(dumps({"checks": listed, "verdict": str(worst(checks))}, indent=2))
     else:
-        typer.echo(f"\n{summary(checks)}")
+        typer.echo("\n".join(["", *fold(summary(checks), screen.columns)]))
     if worst(checks) is FAIL:
         raise typer.Exit(ExitCode.FAILURE)
 

@@ -15,13 +15,9 @@ from functools import partial
 from typing import Final
 
 from r1chat.core.redact import Redact, everywhere, redactor
+from r1chat.doctor import disk, environment, hub, installation, machine
 from r1chat.doctor.background import start
 from r1chat.doctor.check import FAIL, OK, WARN, Check, Surroundings, Verdict
-from r1chat.doctor.disk import cache, folders, models
-from r1chat.doctor.environment import configuration, terminal
-from r1chat.doctor.hub import hub, token
-from r1chat.doctor.installation import engine, installation, processor, python, self_check
-from r1chat.doctor.machine import cores, gpus, memory
 from r1chat.engine import dryrun
 from r1chat.errors import R1ChatError
 from r1chat.models import access
@@ -29,21 +25,21 @@ from r1chat.models import access
 QUICK, SLOW = 15.0, 2 * dryrun.TIMEOUT + 5  # seconds until a check is given up; a child has its own limit
 
 CHECKS: Final[tuple[tuple[str, Callable[[Surroundings], Check], float], ...]] = (
-    ("python", python, QUICK),
-    ("r1chat", installation, QUICK),
-    ("engine", engine, SLOW),
-    ("processor", processor, SLOW),
-    ("self-check", self_check, SLOW),
-    ("gpus", gpus, SLOW),
-    ("memory", memory, SLOW),
-    ("cores", cores, QUICK),
-    ("cache", cache, QUICK),
-    ("models", models, QUICK),
-    ("folders", folders, QUICK),
-    ("terminal", terminal, QUICK),
-    ("settings", configuration, QUICK),
-    ("token", token, QUICK),
-    ("hub", hub, QUICK),
+    ("python", installation.python, QUICK),
+    ("r1chat", installation.installation, QUICK),
+    ("engine", installation.engine, SLOW),
+    ("processor", installation.processor, SLOW),
+    ("self-check", installation.self_check, SLOW),
+    ("gpus", machine.gpus, SLOW),
+    ("memory", machine.memory, SLOW),
+    ("cores", machine.cores, QUICK),
+    ("cache", disk.cache, QUICK),
+    ("models", disk.models, QUICK),
+    ("folders", disk.folders, QUICK),
+    ("terminal", environment.terminal, QUICK),
+    ("settings", environment.configuration, QUICK),
+    ("token", hub.token, QUICK),
+    ("hub", hub.hub, QUICK),
 )
 
 

@@ -1,7 +1,7 @@
 """Checks of what is around r1chat: the terminal, and what the user has set."""
 
 import difflib
-import os
+import sys
 from typing import Final
 
 from r1chat import settings
@@ -39,7 +39,8 @@ def terminal(around: Surroundings) -> Check:
         colors = "no colours (NO_COLOR)"
     text = f"{columns} by {rows}, {colors}"
     if not screen.unicode:
-        remedy = "Choose UTF-8: chcp 65001" if os.name == "nt" else "Choose a UTF-8 locale: export LC_ALL=C.UTF-8"
+        locale = "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8"
+        remedy = f"Choose UTF-8: {'chcp 65001' if sys.platform == 'win32' else f'export LC_ALL={locale}'}"
         return Check(WARN, f"{text}, no Unicode: mathematics and other scripts can't be shown.", remedy, data=data)
     if columns < NARROW:
         return Check(WARN, f"{text}: narrow for tables and mathematics.", "Make the window wider.", data=data)
@@ -53,13 +54,23 @@ def configuration(around: Surroundings) -> Check:
     used = [file for file in (paths.settings, paths.catalogue) if file.exists()]
     unknown = settings.strangers(environ, paths.settings)
     data = {"files": [str(file) for file in used], "unknown": list(unknown)}
+    wrong: list[R1ChatError] = []
+    known = catalog.load(catalog.default_path())
     try:
         settings.load(environ, paths.settings)
-        known = catalog.load(catalog.default_path(), paths.catalogue)
-        if named := environ.get("R1CHAT_MODEL"):
-            _check_model(named, known)
     except R1ChatError as error:
-        return Check(FAIL, error.message, error.hint, data=data)
+        wrong.append(error)
+    try:
+        known = catalog.load(catalog.default_path(), paths.catalogue)
+    except R1ChatError as error:
+        wrong.append(error)
+    try:
+        _check_model(environ.get("R1CHAT_MODEL", ""), known)
+    except R1ChatError as error:
+        wrong.append(error)
+    if wrong:
+        remedies = dict.fromkeys(error.hint for error in wrong)
+        return Check(FAIL, " ".join(error.message for error in wrong), " ".join(remedies), data=data)
     if unknown:
         near = {name: difflib.get_close_matches(name, (*settings.VARIABLES, *settings.KEYS), 1) for name in unknown}
         text = ", ".join(f"{name} (is {match[0]} meant?)" if match else name for name, match in near.items())
@@ -68,7 +79,9 @@ def configuration(around: Surroundings) -> Check:
 
 
 def _check_model(name: str, known: catalog.Catalog) -> None:
-    """Return for a word that means a model. Raises R1ChatError."""
+    """Return for a word that means a model, or for none. Raises R1ChatError."""
+    if not name:
+        return
     hint = "R1CHAT_MODEL names it: give it another name, or unset it."
     try:
         meant = reference.parse(name)

@@ -67,14 +67,14 @@ def engine(around: Surroundings) -> Check:
     """The engine's library: whether it can be loaded at all, and its build."""
     version, folder = llama.library_version(), around.environ.get("LLAMA_CPP_LIB_PATH", "")
     data = {"version": version, "folder": folder, "files": [path.name for path in llama.library_files()]}
-    from_folder = f", libraries from {folder} (LLAMA_CPP_LIB_PATH)" if folder else ""
+    from_folder = f" It is the one in {folder} (LLAMA_CPP_LIB_PATH)." if folder else ""
     try:
         build = around.inspect()
     except EngineError as error:
         remedy, command = engine_remedy(error, folder)
-        return Check(FAIL, f"{error.message.rstrip('.')}{from_folder}.", remedy, command, data)
+        return Check(FAIL, f"{error.message}{from_folder}", remedy, command, data)
     data |= {"backends": list(build.backends), "features": build.features, "warnings": list(build.warnings)}
-    message = f"llama-cpp-python {version}, built for {', '.join(build.backends)}{from_folder}."
+    message = f"llama-cpp-python {version}, built for {', '.join(build.backends)}.{from_folder}"
     numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:3])
     least, below = LIBRARY_VERSIONS
     if not least <= numbers < below:
@@ -123,9 +123,9 @@ def processor(around: Surroundings) -> Check:
 
 
 def _processor_name(known: str) -> str:
-    """Give the first line of what the self-check knows of the CPU, if that is a name and not a list of flags."""
-    first = known.partition("\n")[0].strip()
-    return first if first and first.count(" ") < 12 and not first.startswith("0x") else platform.machine()
+    """Give the first line of what the self-check knows of the CPU if that is a name: flags have no capital letters."""
+    first = known.partition("\n")[0]
+    return first if first != first.lower() else platform.machine()
 
 
 def self_check(around: Surroundings) -> Check:

@@ -9,7 +9,6 @@ from r1chat.core.placement import Device
 from r1chat.core.sizes import size_text
 from r1chat.doctor.check import OK, WARN, Check, Surroundings
 from r1chat.engine import devices, host
-from r1chat.engine.build import Build
 from r1chat.errors import EngineError, FitError, UsageError
 from r1chat.models import catalog
 from r1chat.models.blueprint import estimated_shape
@@ -17,7 +16,7 @@ from r1chat.models.blueprint import estimated_shape
 
 def gpus(around: Surroundings) -> Check:
     """The GPUs: those that the library uses, and those that it can't."""
-    build, usable = Build((), "", ()), _machine(around).gpus
+    build, usable = None, _machine(around).gpus
     with contextlib.suppress(EngineError):
         build = around.inspect()
     idle = around.idle_gpus(usable)
@@ -36,10 +35,11 @@ def gpus(around: Surroundings) -> Check:
     }
     said = "; ".join(map(_room, usable))
     if not idle:
-        return Check(OK, f"{said}." if said else "None. The CPU computes.", data=data)
+        none = "None. The CPU computes." if build else "None was found, but the engine's library can't be asked."
+        return Check(OK, f"{said}." if said else none, data=data)
     names = ", ".join(gpu.name for gpu in idle)
     head = f"{said}. " if said else ""
-    if shown := sorted({*build.gpu_backends} & {*idle[0].backends}):
+    if build and (shown := sorted({*build.gpu_backends} & {*idle[0].backends})):
         warning = f" ({build.warnings[0].rstrip('.')})" if build.warnings else ""
         text = (
             f"{head}{names}: not used. This build is for {', '.join(shown)}, but its driver shows no device{warning}."
