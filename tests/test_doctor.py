@@ -130,16 +130,16 @@ def test_python_made_for_intel_on_apples_processor() -> None:
 @pytest.mark.parametrize(
     ("message", "folder", "words"),
     [
-        ("x: libgomp.so.1: cannot open shared object file: No such file", "", "apt-get install libgomp1"),
-        ("x: libcudart.so.12: cannot open shared object file: No such file", "", "libcudart.so.12"),
-        ("x: libggml-cpu.so.0: cannot open shared object file: No such file", "", "Install it again"),
+        ("x: libgomp.so.1: cannot open shared object file: No such file", None, "apt-get install libgomp1"),
+        ("x: libcudart.so.12: cannot open shared object file: No such file", None, "libcudart.so.12"),
+        ("x: libggml-cpu.so.0: cannot open shared object file: No such file", None, "Install it again"),
         ("x: libllama.so: cannot open shared object file: No such file", "/there", "Unset LLAMA_CPP_LIB_PATH"),
-        ("The engine died (SIGILL) before it could answer.", "", "--no-binary llama-cpp-python"),
-        ("llama-cpp-python is not installed, so no model can be run.", "", "pip install llama-cpp-python"),
-        ("The engine died (SIGSEGV) before it could answer.", "", "pip install --force-reinstall"),
+        ("The engine died (SIGILL) before it could answer.", None, "--no-binary llama-cpp-python"),
+        ("llama-cpp-python is not installed, so no model can be run.", None, "pip install llama-cpp-python"),
+        ("The engine died (SIGSEGV) before it could answer.", None, "pip install --force-reinstall"),
     ],
 )
-def test_what_helps_when_the_engine_cannot_be_loaded(message: str, folder: str, words: str) -> None:
+def test_what_helps_when_the_engine_cannot_be_loaded(message: str, folder: str | None, words: str) -> None:
     """The remedy fits the cause."""
     assert words in " ".join(installation.engine_remedy(EngineError(message), folder))
 
@@ -350,22 +350,34 @@ def test_our_variables_are_known() -> None:
     assert set(settings.VARIABLES) == set(re.findall(r"R1CHAT_[A-Z_]*[A-Z]", text))
 
 
-def test_settings_that_are_wrong(around: Surroundings, home: Path) -> None:
-    """Each file that can't be read, and a model that is none, is a failure with its own remedy; all are told."""
-    assert OK is environment.configuration(around).verdict
+def test_files_that_are_wrong(around: Surroundings, home: Path) -> None:
+    """The settings file and the user's catalogue fail each by itself, with their own sentence and remedy."""
+    before = {check.name: check for check in doctor.examine(around)}
+    assert [OK, OK] == [before["settings"].verdict, before["catalogue"].verdict]
     (home / "config.toml").write_text("token_hosts = 3")
     (home / "models.toml").write_text("[[model]]\nid = 3")
-    check = environment.configuration(having(around, R1CHAT_MODEL="no-such-model"))
-    assert FAIL is check.verdict
-    for words in ("token_hosts", "models.toml", "no-such-model"):
-        assert words in check.message
-    assert "R1CHAT_MODEL" in check.remedy
+    found = {check.name: check for check in doctor.examine(around)}
+    assert [FAIL, FAIL] == [found["settings"].verdict, found["catalogue"].verdict]
+    assert "token_hosts" in found["settings"].message
+    assert "model 1 has no id" in found["catalogue"].message
+    assert {name for name, check in found.items() if check.verdict is FAIL} == {"settings", "catalogue"}
+
+
+def test_files_that_are_right(around: Surroundings, home: Path) -> None:
+    """What is set is named, and models of the user's own are counted."""
+    (home / "config.toml").write_text("token_hosts = []")
+    own = '[[model]]\nid = "own"\n[[model.downloads]]\nrepository = "a/b"\nquantizations = [{name = "Q4_K_M", file = "a.gguf"}]\n'
+    (home / "models.toml").write_text(own)
+    before = catalog.load(catalog.default_path()).entries
+    assert f"Set by {home / 'config.toml'}, R1CHAT_HOME." == environment.variables(around).message
+    check = environment.names(around)
+    assert (OK, len(before) + 1) == (check.verdict, check.data["models"])
 
 
 def test_settings_that_mean_nothing(around: Surroundings, home: Path) -> None:
     """A name of a variable or a key that nobody reads is a warning, with what may be meant; its value isn't told."""
     (home / "config.toml").write_text('token_host = ["secret.example"]')
-    check = environment.configuration(having(around, R1CHAT_MODLE="secret"))
+    check = environment.variables(having(around, R1CHAT_MODLE="secret"))
     assert WARN is check.verdict
     assert "R1CHAT_MODLE (is R1CHAT_MODEL meant?), token_host (is token_hosts meant?)" in check.message
     assert "secret" not in check.message
@@ -373,9 +385,16 @@ def test_settings_that_mean_nothing(around: Surroundings, home: Path) -> None:
 
 @pytest.mark.parametrize("model", ["demo", "7b", "deepseek-r1:14b", "hf.co/somebody/something:Q8_0", "ollama:x"])
 def test_a_model_of_the_environment_may_be_anywhere(around: Surroundings, model: str) -> None:
-    """R1CHAT_MODEL need not be on the disk; a file must."""
-    assert OK is environment.configuration(having(around, R1CHAT_MODEL=model)).verdict
-    assert FAIL is environment.configuration(having(around, R1CHAT_MODEL="./no.gguf")).verdict
+    """R1CHAT_MODEL need not be on the disk."""
+    assert OK is environment.names(having(around, R1CHAT_MODEL=model)).verdict
+
+
+@pytest.mark.parametrize("model", ["./no.gguf", "no-such-model"])
+def test_a_model_of_the_environment_that_is_none(around: Surroundings, model: str) -> None:
+    """A name of nothing, and a file that isn't there, are a failure that says where the name is from."""
+    check = environment.names(having(around, R1CHAT_MODEL=model))
+    assert FAIL is check.verdict
+    assert "R1CHAT_MODEL" in check.remedy
 
 
 # The Hub

@@ -37,7 +37,8 @@ CHECKS: Final[tuple[tuple[str, Callable[[Surroundings], Check], float], ...]] = 
     ("models", disk.models, QUICK),
     ("folders", disk.folders, QUICK),
     ("terminal", environment.terminal, QUICK),
-    ("settings", environment.configuration, QUICK),
+    ("settings", environment.variables, QUICK),
+    ("catalogue", environment.names, QUICK),
     ("token", hub.token, QUICK),
     ("hub", hub.hub, QUICK),
 )

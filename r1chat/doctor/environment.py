@@ -48,46 +48,41 @@ def terminal(around: Surroundings) -> Check:
     return Check(OK, f"{text}, Unicode, {keys}.", data=data)
 
 
-def configuration(around: Surroundings) -> Check:
-    """The settings, the user's own catalogue, and variables that mean nothing."""
-    environ, paths = around.environ, around.paths
-    used = [file for file in (paths.settings, paths.catalogue) if file.exists()]
-    unknown = settings.strangers(environ, paths.settings)
-    data = {"files": [str(file) for file in used], "unknown": list(unknown)}
-    wrong: list[R1ChatError] = []
-    known = catalog.load(catalog.default_path())
-    try:
-        settings.load(environ, paths.settings)
-    except R1ChatError as error:
-        wrong.append(error)
-    try:
-        known = catalog.load(catalog.default_path(), paths.catalogue)
-    except R1ChatError as error:
-        wrong.append(error)
-    try:
-        _check_model(environ.get("R1CHAT_MODEL", ""), known)
-    except R1ChatError as error:
-        wrong.append(error)
-    if wrong:
-        remedies = dict.fromkeys(error.hint for error in wrong)
-        return Check(FAIL, " ".join(error.message for error in wrong), " ".join(remedies), data=data)
+def variables(around: Surroundings) -> Check:
+    """The settings file, the variables, and names among them that mean nothing."""
+    environ, file = around.environ, around.paths.settings
+    unknown = settings.strangers(environ, file)
+    data = {"file": str(file), "exists": file.exists(), "unknown": list(unknown)}
+    settings.load(environ, file)
     if unknown:
         near = {name: difflib.get_close_matches(name, (*settings.VARIABLES, *settings.KEYS), 1) for name in unknown}
         text = ", ".join(f"{name} (is {match[0]} meant?)" if match else name for name, match in near.items())
         return Check(WARN, f"r1chat knows nothing of: {text}.", "Mend the name, or remove it.", data=data)
-    return Check(OK, f"{' and '.join(map(str, used))} can be read." if used else "Nothing set: as it comes.", data=data)
+    named = [name for name in settings.VARIABLES if environ.get(name)]
+    parts = [*([str(file)] if file.exists() else []), *named]
+    return Check(OK, f"Set by {', '.join(parts)}." if parts else "Nothing is set: all is as it comes.", data=data)
+
+
+def names(around: Surroundings) -> Check:
+    """The models that have a name: ours, the user's own, and the one that R1CHAT_MODEL names."""
+    file = around.paths.catalogue
+    known = catalog.load(catalog.default_path(), file)
+    data = {"file": str(file), "exists": file.exists(), "models": len(known.entries)}
+    named = around.environ.get("R1CHAT_MODEL", "")
+    try:
+        if named:
+            _check_model(named, known)
+    except R1ChatError as error:
+        hint = "R1CHAT_MODEL names it: give it another name, or unset it."
+        return Check(FAIL, error.message, hint, data=data)
+    also = f", also of {file}" if file.exists() else ""
+    return Check(OK, f"{len(known.entries)} models have a name{also}.", data=data)
 
 
 def _check_model(name: str, known: catalog.Catalog) -> None:
-    """Return for a word that means a model, or for none. Raises R1ChatError."""
-    if not name:
-        return
-    hint = "R1CHAT_MODEL names it: give it another name, or unset it."
-    try:
-        meant = reference.parse(name)
-        if isinstance(meant, reference.File) and not meant.path.is_file():
-            raise NotFoundError(f"There is no file {meant.path}.")
-        if not isinstance(meant, reference.Demo | reference.File | reference.Ollama):
-            resolve.wish(meant, known)
-    except R1ChatError as error:
-        raise type(error)(error.message, hint=hint) from error
+    """Return for a word that means a model, here or on the Hub. Raises R1ChatError."""
+    meant = reference.parse(name)
+    if isinstance(meant, reference.File) and not meant.path.is_file():
+        raise NotFoundError(f"There is no file {meant.path}.")
+    if not isinstance(meant, reference.Demo | reference.File | reference.Ollama):
+        resolve.wish(meant, known)

@@ -65,7 +65,7 @@ def installation(around: Surroundings) -> Check:
 
 def engine(around: Surroundings) -> Check:
     """The engine's library: whether it can be loaded at all, and its build."""
-    version, folder = llama.library_version(), around.environ.get("LLAMA_CPP_LIB_PATH", "")
+    version, folder = llama.library_version(), around.environ.get("LLAMA_CPP_LIB_PATH")
     data = {"version": version, "folder": folder, "files": [path.name for path in llama.library_files()]}
     from_folder = f" It is the one in {folder} (LLAMA_CPP_LIB_PATH)." if folder else ""
     try:
@@ -83,15 +83,15 @@ def engine(around: Surroundings) -> Check:
     return Check(OK, message, data=data)
 
 
-def engine_remedy(error: EngineError, folder: str) -> tuple[str, str]:
-    """Say what helps when the library can't be loaded: words, and a command."""
+def engine_remedy(error: EngineError, folder: str | None) -> tuple[str, str]:
+    """Say what helps when the library, of the package or of a `folder`, can't be loaded: words, and a command."""
     if lacking := re.search(r"(\S+): cannot open shared object file", error.message):
         name = lacking[1]
         if name.startswith("libgomp"):
             return "Install the library. On Debian and Ubuntu:", "sudo apt-get install libgomp1"
         if not name.startswith(("libllama", "libggml", "/")):
             return f"Install what brings {name}: your system's packages, or the driver that it belongs to.", ""
-    if folder:
+    if folder is not None:  # the bindings take even an empty name for one
         return "Unset LLAMA_CPP_LIB_PATH, or let it name the folder of a whole build.", ""
     if "SIGILL" in error.message or "illegal instruction" in error.message:
         return "It was built for another CPU. Build it on this machine:", _built_here()

@@ -27,7 +27,6 @@ from r1chat.errors import EngineError, R1ChatError
 
 TIMEOUT = 60.0  # seconds; a dry run takes well under one, the first start of a GPU's driver some
 MAX_KEPT = 200
-MAX_WORDS = 200  # characters of what the library said last
 # What an offloaded layer or a longer context changes; the weights' names and numbers are in the header's digest.
 _OPTIONS = (
     *("n_ctx", "n_batch", "n_ubatch", "type_k", "type_v", "flash_attention"),
@@ -144,7 +143,7 @@ def _ask(question: Any) -> Any:
             died = process.death(child.returncode)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise EngineError(f"The engine could not be asked: {error}.") from error
-    words = clean(said.decode("utf-8", "replace")).strip().rpartition("\n")[2][:MAX_WORDS]
+    words = clean(said.decode("utf-8", "replace")).strip().rpartition("\n")[2]
     raise EngineError(f"The engine died ({died}) before it could answer{f': {words}' if words else '.'}")
 
 

@@ -131,7 +131,7 @@ def planted(tmp_path: Path) -> tuple[Path, dict[str, str]]:
     return home, {
         **{name: USER for name in ("USER", "LOGNAME", "USERNAME", "SUDO_USER")},
         **{name: str(home) for name in ("HOME", "USERPROFILE", "TMPDIR")},
-        **{name: f"http://{USER}:{PASSWORD}@127.0.0.1:9" for name in ("HTTP_PROXY", "https_proxy", "ALL_PROXY")},
+        **{name: f"http://{USER}:{PASSWORD}@127.0.0.1:9" for name in ("http_proxy", "https_proxy", "ALL_PROXY")},
         "R1CHAT_HOME": str(own),
         "R1CHAT_MODEL": str(home / "no-such.gguf"),
         "R1CHAT_PROMPT": "What nobody shall know",
@@ -140,7 +140,7 @@ def planted(tmp_path: Path) -> tuple[Path, dict[str, str]]:
         "HF_HUB_CACHE": str(home / "cache" / USER / TOKEN),
         "HF_TOKEN": TOKEN,
         "HF_ENDPOINT": f"http://{USER}:{PASSWORD}@hub.example/{USER}",
-        "NO_PROXY": "",
+        "no_proxy": "",
         "TERM": str(home),
     }
 
@@ -154,9 +154,10 @@ def planted(tmp_path: Path) -> tuple[Path, dict[str, str]]:
         {"HF_TOKEN": f"{TOKEN} {PASSWORD}"},
         {"HF_ENDPOINT": f"http://{USER}:{PASSWORD}@[::1"},
         {"HF_ENDPOINT": f"ftp://{USER}:{PASSWORD}@hub.example"},
-        {"HTTP_PROXY": f"{USER}:{PASSWORD}@"},
-        {"HTTP_PROXY": f"socks9://{USER}:{PASSWORD}@[x"},
-        {"LLAMA_CPP_LIB_PATH": "", "NO_PROXY": "*", "HF_ENDPOINT": f"http://{USER}:{PASSWORD}@127.0.0.1:9/{USER}"},
+        {"http_proxy": f"{USER}:{PASSWORD}@"},
+        {"http_proxy": f"socks9://{USER}:{PASSWORD}@[x"},
+        {"LLAMA_CPP_LIB_PATH": "", "no_proxy": "*", "HF_ENDPOINT": f"http://{USER}:{PASSWORD}@127.0.0.1:9/{USER}"},
+        {"HF_ENDPOINT": f"https://{USER}:{PASSWORD}@hub.example", "SSL_CERT_FILE": f"/home/{USER}/none.pem"},
         {"R1CHAT_HOME": f"~/{TOKEN}", "R1CHAT_DEBUG": "1"},
     ],
 )
