@@ -153,6 +153,17 @@ def test_an_engine_that_cannot_be_loaded_fails(around: Surroundings) -> None:
     assert "can't be asked" in found["gpus"].message
 
 
+def test_a_folder_that_the_user_named_is_not_listed(
+    around: Surroundings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the folder of the native libraries only these are told."""
+    for name in ("libllama.so", "ggml-base.dll", "diary.txt"):
+        (tmp_path / name).write_text("")
+    monkeypatch.setenv("LLAMA_CPP_LIB_PATH", str(tmp_path))
+    check = installation.engine(having(around, LLAMA_CPP_LIB_PATH=str(tmp_path)))
+    assert ["ggml-base.dll", "libllama.so"] == check.data["files"]
+
+
 def test_a_version_that_nobody_tested(around: Surroundings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another version of the library is a warning with the range that is right."""
     monkeypatch.setattr(installation, "LIBRARY_VERSIONS", ((99, 0), (100, 0)))
@@ -366,7 +377,8 @@ def test_files_that_are_wrong(around: Surroundings, home: Path) -> None:
 def test_files_that_are_right(around: Surroundings, home: Path) -> None:
     """What is set is named, and models of the user's own are counted."""
     (home / "config.toml").write_text("token_hosts = []")
-    own = '[[model]]\nid = "own"\n[[model.downloads]]\nrepository = "a/b"\nquantizations = [{name = "Q4_K_M", file = "a.gguf"}]\n'
+    quantizations = 'quantizations = [{name = "Q4_K_M", file = "a.gguf"}]'
+    own = f'[[model]]\nid = "own"\n[[model.downloads]]\nrepository = "a/b"\n{quantizations}\n'
     (home / "models.toml").write_text(own)
     before = catalog.load(catalog.default_path()).entries
     assert f"Set by {home / 'config.toml'}, R1CHAT_HOME." == environment.variables(around).message

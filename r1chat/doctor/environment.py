@@ -33,7 +33,7 @@ def terminal(around: Surroundings) -> Check:
         term = environ.get("TERM")
         text = f"TERM is {term!r}" if term else "TERM is not set"
         remedy = "If yours can do more, tell it: export TERM=xterm-256color"
-        return Check(WARN, f"{text}: no colours, no keys but Enter, no pasting of several lines.", remedy, data=data)
+        return Check(WARN, f"{text}: no colours, no live text, and a chat's prompt may be garbled.", remedy, data=data)
     colors = f"{int(screen.colors):,} colours" if screen.colors else "no colours"
     if environ.get("NO_COLOR"):
         colors = "no colours (NO_COLOR)"

@@ -18,6 +18,7 @@ OLDEST_PYTHON: Final = (3, 11)  # pyproject.toml, requires-python
 LIBRARY_VERSIONS: Final = ((0, 3, 36), (0, 4))  # pyproject.toml, dependencies: from, and below
 REINSTALL: Final = "pip install --force-reinstall --no-cache-dir"
 PACKAGES: Final = ("huggingface-hub", "httpx2", "typer", "rich", "prompt-toolkit", "psutil")
+_NATIVE: Final = re.compile(r"(lib)?(llama|ggml)")  # nobody need know what else is in a folder that the user named
 _NO_INSTRUCTIONS: Final = {"LLAMAFILE", "OPENMP", "REPACK", "ACCELERATE", "KLEIDIAI"}  # features of other kinds
 
 
@@ -66,7 +67,8 @@ def installation(around: Surroundings) -> Check:
 def engine(around: Surroundings) -> Check:
     """The engine's library: whether it can be loaded at all, and its build."""
     version, folder = llama.library_version(), around.environ.get("LLAMA_CPP_LIB_PATH")
-    data = {"version": version, "folder": folder, "files": [path.name for path in llama.library_files()]}
+    files = [path.name for path in llama.library_files() if _NATIVE.match(path.name)]
+    data = {"version": version, "folder": folder, "files": files}
     from_folder = f" It is the one in {folder} (LLAMA_CPP_LIB_PATH)." if folder else ""
     try:
         build = around.inspect()

@@ -2,12 +2,14 @@
 
 import json
 import shutil
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from r1chat.cli.doctor import command_rows
 from r1chat.engine import llama
 from r1chat.engine.selfcheck import SelfCheck
 from r1chat.models.library import demo_path
@@ -116,6 +118,18 @@ def test_a_library_that_kills(r1chat: Command, broken: dict[str, str]) -> None:
     assert (1, b"") == (done.code, done.err)
     assert b"\nfail  engine" in done.out
     assert b"Traceback" not in done.out
+
+
+def test_a_command_can_be_copied() -> None:
+    """A command that is too wide goes on with the shell's own sign for that, and means what it meant."""
+    command = "CMAKE_ARGS='-DGGML_CUDA=on' pip install --force-reinstall --no-cache-dir llama-cpp-python"
+    lines = command_rows(command, 60, "\\")
+    assert 1 < len(lines)
+    assert 60 >= max(map(width, lines))
+    script = 'pip() { printf \'%s|\' "$CMAKE_ARGS" "$@"; }\n' + "\n".join(lines)
+    said = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout
+    assert "-DGGML_CUDA=on|install|--force-reinstall|--no-cache-dir|llama-cpp-python|" == said
+    assert ["r1chat fit"] == [line.strip() for line in command_rows("r1chat fit", 60, "`")]
 
 
 def planted(tmp_path: Path) -> tuple[Path, dict[str, str]]:
