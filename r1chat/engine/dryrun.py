@@ -143,8 +143,8 @@ def _ask(question: Any) -> Any:
             died = process.death(child.returncode)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise EngineError(f"The engine could not be asked: {error}.") from error
-    words = clean(said.decode("utf-8", "replace")).strip().rpartition("\n")[2]
-    raise EngineError(f"The engine died ({died}) before it could answer{f': {words}' if words else '.'}")
+    words = clean(said.decode("utf-8", "replace")).strip().rpartition("\n")[2].rstrip(".")
+    raise EngineError(f"The engine died ({died}) before it could answer{f': {words}' if words else ''}.")
 
 
 def main() -> None:
