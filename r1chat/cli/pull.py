@@ -15,12 +15,14 @@ from r1chat import paths, settings
 from r1chat.cli.show import Remote
 from r1chat.core.sanitize import clean, dumps
 from r1chat.core.sizes import size_text
+from r1chat.engine import devices
 from r1chat.errors import ExitCode, FitError, NotFoundError, R1ChatError
 from r1chat.interrupts import raising
 from r1chat.models import catalog
 from r1chat.models.access import endpoint, find_token
 from r1chat.models.access import offline as forbidden
 from r1chat.models.cache import hub_cache
+from r1chat.models.fitting import suited
 from r1chat.models.hub import Hub, Listing, TokenPolicy, as_stream
 from r1chat.models.library import Library
 from r1chat.models.places import Room, place, room
@@ -71,7 +73,7 @@ def pull(
         list[str], typer.Argument(metavar="NAME", help="7b, 7b:Q8_0, user/repository:Q4_K_M, or a Hub address.")
     ],
     quantization: Annotated[
-        str | None, typer.Option("--quant", metavar="NAME", help="The quantization. Default: Q4_K_M.")
+        str | None, typer.Option("--quant", metavar="NAME", help="The quantization. Default: Q4_K_M, if it fits.")
     ] = None,
     revision: Annotated[
         str | None, typer.Option("--revision", metavar="NAME", help="A branch, a tag or a commit. Default: main.")
@@ -94,6 +96,7 @@ def pull(
 ) -> None:
     """Get models from the Hub, into the cache that other programs use too.
 
+    Without a quantization it is the model's default, or the largest one below it that fits this machine.
     What is here already is not fetched again. After Ctrl-C or a broken line the same command goes on where it was.
     """
     results: list[dict[str, Any]] = []
@@ -102,6 +105,8 @@ def pull(
         reach = access(os.environ, token=token, token_hosts=token_hosts or (), offline=offline)
         known = catalog.load(catalog.default_path(), paths.find().catalogue)
         wishes = [wish(parse(name), known, quantization=quantization, revision=revision) for name in names]
+        if not reach.offline:
+            wishes = fitted(wishes)
         if token and reach.tokens.token_for(reach.endpoint) is None and not quiet:
             _tell("The token is not sent to this host: name it with --token-host if you trust it.")
         with raising():
@@ -118,6 +123,14 @@ def pull(
         if json:
             wrong = failure and {"code": failure.exit_code, "message": failure.message, "hint": failure.hint}
             typer.echo(dumps({"models": results, **({"error": wrong} if wrong else {})}))
+
+
+def fitted(wishes: Sequence[Wish]) -> list[Wish]:
+    """Let names without a quantization mean one that this machine has room for, with all its memory free."""
+    if not any(each.notice for each in wishes):
+        return list(wishes)
+    machine = devices.survey().emptied
+    return [suited(each, machine) for each in wishes]
 
 
 def access(
@@ -183,6 +196,8 @@ def offer(wanted: Wish, screen: Screen, *, yes: bool) -> bool:
     with raising(), reach.hub() as hub:
         order = look(wanted, hub, reach.cache)
         if not yes:
+            if wanted.notice:
+                _tell(wanted.notice)
             quantization = f", {order.variant.quantization}," if order.variant.quantization else ""
             _tell(f"{wanted.title}{quantization} is not on this machine.")
             _tell(f"  {size_text(order.room.n_missing)} to fetch, {size_text(order.room.n_free)} free in {reach.cache}")

@@ -4,14 +4,14 @@ import contextlib
 import os
 from typing import Any
 
-from r1chat.core.memory import Devices, Wishes, plan
+from r1chat.core.memory import Devices, Wishes
 from r1chat.core.placement import Device
 from r1chat.core.sizes import size_text
 from r1chat.doctor.check import OK, WARN, Check, Surroundings
 from r1chat.engine import devices, host
-from r1chat.errors import EngineError, FitError, UsageError
+from r1chat.errors import EngineError
 from r1chat.models import catalog
-from r1chat.models.blueprint import estimated_shape
+from r1chat.models.fitting import fitting_plan, shape_of_download
 
 
 def gpus(around: Surroundings) -> Check:
@@ -85,11 +85,9 @@ def _largest(machine: Devices) -> str:
     """Name the largest model that fits in its usual quantization; empty if none does."""
     entries = catalog.load(catalog.default_path()).entries
     for entry in sorted(entries, key=lambda entry: -(entry.download.n_bytes or 0)):
-        shape = estimated_shape(entry.id, entry.default, entry.download.n_bytes, entry.family)
-        with contextlib.suppress(FitError, UsageError):
-            if shape is not None:
-                plan(shape, machine, Wishes())
-                return f"{entry.short}:{entry.default}"
+        shape = shape_of_download(entry, entry.download)
+        if shape is not None and fitting_plan(shape, machine, Wishes()):
+            return f"{entry.short}:{entry.default}"
     return ""
 
 
