@@ -209,8 +209,9 @@ def _at_hand(job: Job, screen: Screen) -> Target:
         asks = screen.stdin_tty and screen.stderr_tty and job.form == "text"
         if not (asks or job.yes):
             raise not_here(found)
-        from r1chat.cli.pull import offer
+        from r1chat.cli.pull import fitted, offer
 
+        (found,) = fitted([found])
         if not offer(found, screen, yes=job.yes):
             raise not_here(found)
         found = find(job.model, paths.find())
@@ -315,7 +316,10 @@ def _tell(*lines: str) -> None:
 def _converse(job: Job, screen: Screen) -> int:
     """Open the REPL."""
     launched = launch(_at_hand(job, screen), job.wishes, paths.find())
-    from r1chat.repl import Repl, greeting  # after the launch: it takes the room that a large header has given back
+    from r1chat.repl.loop import (
+        Repl,
+        greeting,
+    )  # after the launch: it takes the room that a large header has given back
 
     family, opening = launched.shape.family, _opening(launched)
     chat = Chat(launched.engine, family=family, options=job.options, system=job.system, opening=opening)

@@ -69,6 +69,7 @@ class ReplTerminal:
         on_leave: Ctrl-D or a second Ctrl-C at an empty prompt, a hang-up or SIGTERM; the application ends after it.
         bar: the text of the bottom bar, asked at every redraw.
         complete: candidates for the last word of the text before the cursor.
+        at_once: whether a typed message is submitted even while `busy`.
         history_path: where messages are kept across sessions; None keeps them in memory.
 
     The callbacks run in the main thread and should return at once; an error they raise ends `run` and leaves it.
@@ -84,6 +85,7 @@ class ReplTerminal:
         on_leave: Callable[[], None] = lambda: None,
         bar: Callable[[], str] = lambda: "",
         complete: Callable[[str], Iterable[str]] = lambda text: (),
+        at_once: Callable[[str], bool] = lambda text: False,
         history_path: Path | None = None,
         input: Input | None = None,
         output: Output | None = None,
@@ -93,6 +95,7 @@ class ReplTerminal:
         self._live = live
         self._on_submit, self._on_interrupt, self._on_leave = on_submit, on_interrupt, on_leave
         self._bar = bar
+        self._at_once = at_once
         self._clock = clock
         self._lock = threading.Lock()  # guards `_live`, `_rows`, `_loop` and `_scheduled`
         self._rows: list[str] = []  # printed, not yet on the screen
@@ -273,7 +276,7 @@ class ReplTerminal:
 
     def _on_enter(self, event: KeyPressEvent) -> None:
         text = self._buffer.text
-        if self._busy:
+        if self._busy and (self._pasted or not self._at_once(text)):
             self._waits = True
         elif text.strip():
             pasted = self._pasted

@@ -6,7 +6,6 @@ thread at the start waits for the model to be there.
 
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from r1chat import __version__
@@ -16,7 +15,7 @@ from r1chat.core.sanitize import clean
 from r1chat.engine.base import Cancel
 from r1chat.errors import R1ChatError
 from r1chat.launch import DEMO, Launched
-from r1chat.terminal import progress
+from r1chat.repl.table import COMMANDS
 from r1chat.terminal.input import ReplTerminal
 from r1chat.terminal.live import Live, Thinking
 from r1chat.terminal.screen import Screen
@@ -24,31 +23,10 @@ from r1chat.terminal.screen import Screen
 GRACE = 2.0  # seconds a cancelled turn has to end when the user leaves
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A slash command: its name, what may follow it, what it does in a few words, and the function that does it."""
-
-    name: str
-    argument: str
-    help: str
-    run: Callable[["Repl", str], None]
-
-
-COMMANDS: dict[str, Command] = {}
-
-
-def command(name: str, help: str, argument: str = "") -> Callable[..., Callable[["Repl", str], None]]:
-    """Put a function into the table of slash commands, from which /help and the completion are made too."""
-
-    def add(function: Callable[["Repl", str], None]) -> Callable[["Repl", str], None]:
-        COMMANDS[name] = Command(name, argument, help, function)
-        return function
-
-    return add
-
-
 class Repl:
-    """One interactive session with one model."""
+    """One interactive session with one model. What the slash commands use of it has no underscore."""
+
+    commands = COMMANDS
 
     def __init__(
         self,
@@ -78,6 +56,7 @@ class Repl:
             on_leave=self._interrupt,
             bar=self._bar,
             complete=self._complete,
+            at_once=self._at_once,
             history_path=history,
         )
         chat.add_sink(self.terminal.sink)
@@ -129,8 +108,19 @@ class Repl:
         context = f"context {used:,} of {self.launched.plan.n_ctx:,}" if info else ""
         return " · ".join(part for part in (self.launched.target.name, state, context) if part)
 
+    def _at_once(self, text: str) -> bool:
+        """Whether a message is a command that need not wait for the end of the answer."""
+        found = COMMANDS.get(text.strip().partition(" ")[0])
+        return found is not None and found.anytime
+
     def _complete(self, text: str) -> Iterable[str]:
-        return (name for name in sorted(COMMANDS) if text.startswith("/") and name.startswith(text))
+        """Complete the name of a command, or what follows it."""
+        name, blank, argument = text.partition(" ")
+        if not text.startswith("/"):
+            return ()
+        if not blank:
+            return (known for known in sorted(COMMANDS) if known.startswith(name))
+        return COMMANDS[name].complete(self, argument) if name in COMMANDS else ()
 
     # In threads of their own
 
@@ -162,53 +152,6 @@ class Repl:
         """Tokens of the conversation as the next prompt will hold it: all but the thinking."""
         path = self.chat.path
         return path[-1].finished.usage.prompt_tokens + path[-1].finished.usage.answer_tokens if path else 0
-
-    # Commands
-
-    @staticmethod
-    @command("/help", "list the commands")
-    def _help(repl: "Repl", argument: str) -> None:
-        usages = {f"{c.name} {c.argument}".strip(): c.help for c in COMMANDS.values()}
-        width = max(map(len, usages))
-        repl.terminal.print("\n".join(f"  {usage:<{width}}  {help}" for usage, help in usages.items()))
-        repl.say("Alt-Enter begins a new line, Ctrl-C stops an answer and keeps it, Ctrl-D leaves.")
-
-    @staticmethod
-    @command("/exit", "leave")
-    def _exit(repl: "Repl", argument: str) -> None:
-        repl.terminal.exit()
-
-    @staticmethod
-    @command("/clear", "forget the conversation and begin a new one")
-    def _clear(repl: "Repl", argument: str) -> None:
-        repl.chat.reset()
-        repl.say("A new conversation begins: the model remembers nothing of the one above.")
-
-    @staticmethod
-    @command("/think", "show, fold or hide the thinking from now on", "[show|fold|hide]")
-    def _think(repl: "Repl", argument: str) -> None:
-        if argument:
-            try:
-                repl.live.thinking = Thinking(argument.lower())
-            except ValueError:
-                repl.say(f"{clean(argument)} is none of show, fold and hide.")
-                return
-        repl.say(f"The thinking is set to {repl.live.thinking}.")
-
-    @staticmethod
-    @command("/stats", "tell the plan, and what the last turn took")
-    def _stats(repl: "Repl", argument: str) -> None:
-        lines = [f"plan      {', '.join(repl.launched.plan.reasons)}"]
-        if info := repl.launched.engine.info:
-            lines.append(f"engine    {clean(info.description)}, {info.library}, loaded in {info.load_s:.1f} s")
-        if repl.chat.path:
-            end = repl.chat.path[-1].finished
-            prompt = f"{progress.tokens(end.usage.prompt_tokens)}, {end.usage.cached_tokens:,} of them cached"
-            lines.append(f"prompt    {prompt}, {end.timings.prompt_s:.2f} s")
-            lines.append(f"thinking  {progress.tokens(end.usage.reasoning_tokens)}, {end.timings.reasoning_s:.1f} s")
-            lines.append(f"answer    {progress.tokens(end.usage.answer_tokens)}, {end.timings.answer_s:.1f} s")
-            lines.append(f"together  {progress.summary(end)}")
-        repl.terminal.print("\n".join(f"  {line}" for line in lines) + "\n")
 
 
 def greeting(launched: Launched, *, named: bool) -> tuple[str, ...]:
