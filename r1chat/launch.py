@@ -8,9 +8,10 @@ import contextlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from r1chat.core.memory import ALL_LAYERS, Devices, Measured, Plan, Wishes, plan
+from r1chat.core.memory import ALL_LAYERS, Devices, Measured, Plan, Wishes, plan, step_down
 from r1chat.core.placement import Device
 from r1chat.core.sanitize import clean
 from r1chat.core.shape import FamilyName, Shape
@@ -21,7 +22,8 @@ from r1chat.engine.selfcheck import SelfCheck
 from r1chat.engine.worker import WorkerEngine
 from r1chat.errors import FitError, NotFoundError, R1ChatError, UsageError
 from r1chat.models import catalog, library, reference, resolve
-from r1chat.models.catalog import Download, Entry
+from r1chat.models.catalog import Entry
+from r1chat.models.fitting import largest_fitting
 from r1chat.models.judge import judge
 from r1chat.models.resolve import Wish
 from r1chat.models.shape import shape_of
@@ -54,9 +56,15 @@ class Launched:
 
     target: Target
     shape: Shape
-    plan: Plan
     engine: WorkerEngine
     devices: Devices
+
+    @property
+    def plan(self) -> Plan:
+        """The plan that the engine follows: a lower one than at first, if the memory was too small for that."""
+        plan = self.engine.plan
+        assert plan is not None
+        return plan
 
 
 def find(model: str, paths: Paths) -> Target | Wish:
@@ -108,15 +116,27 @@ def launch(target: Target, wishes: Wishes, paths: Paths) -> Launched:
     file = read_model(target.path)
     judge(file.header)
     shape = shape_of(file.header, target.family)
-    machine = devices.survey()
+    machine, runs = devices.survey(), DryRuns(paths.dry_runs)
     check_wishes(wishes, machine)
+
+    def advised(error: FitError, machine: Devices) -> FitError:
+        return with_advice(error, target.entry, shape.weights_bytes, machine, wishes)
+
+    def lower(failed: Plan) -> Plan:
+        """Step down, with the memory that is free now."""
+        now = devices.survey()
+        try:
+            return measured_plan(partial(step_down, shape, now, wishes, failed), shape, now, file.path, runs)
+        except FitError as error:
+            raise advised(error, now) from error
+
     try:
-        chosen = settle(shape, machine, wishes, file.path, DryRuns(paths.dry_runs))
+        chosen = settle(shape, machine, wishes, file.path, runs)
     except FitError as error:
-        raise with_advice(error, target.entry, shape.weights_bytes, machine, wishes) from error
-    engine = WorkerEngine(str(file.path), SelfCheck(paths.self_check, library.demo_path()))
+        raise advised(error, machine) from error
+    engine = WorkerEngine(str(file.path), SelfCheck(paths.self_check, library.demo_path()), lower)
     engine.load(chosen)
-    return Launched(target, shape, chosen, engine, machine)
+    return Launched(target, shape, engine, machine)
 
 
 def check_wishes(wishes: Wishes, machine: Devices) -> None:
@@ -137,33 +157,29 @@ def settle(shape: Shape, machine: Devices, wishes: Wishes, path: Path, runs: Dry
     The formula for the buffers is never below what the CPU needs: so a plan that has all it could have without a GPU is
     not measured. Raises what `plan` raises.
     """
-    chosen = plan(shape, machine, wishes)
-    roomy = plan(shape, Devices(machine.n_threads), wishes)
-    if not chosen.n_gpu_layers and _rung(chosen) == _rung(roomy):
+    make = partial(plan, shape, machine, wishes)
+    chosen = make()
+    if not chosen.n_gpu_layers and chosen.rung == plan(shape, Devices(machine.n_threads), wishes).rung:
         return chosen
-    return measured_plan(shape, machine, wishes, path, runs, chosen)
+    return measured_plan(make, shape, machine, path, runs)
 
 
 def measured_plan(
-    shape: Shape, machine: Devices, wishes: Wishes, path: Path, runs: DryRuns, chosen: Plan | None = None
+    make: Callable[[Measured | None], Plan], shape: Shape, machine: Devices, path: Path, runs: DryRuns
 ) -> Plan:
-    """Plan with measured buffers; with the estimate where the library can't tell. Raises what `plan` raises."""
-    chosen = chosen or plan(shape, machine, wishes)
+    """Plan with measured buffers; with the estimate where the library can't tell. Raises what `make` raises."""
+    chosen = make(None)
     worst: tuple[int, ...] = ()
     for _ in range(ROUNDS):
         measured = runs.measure(path, shape.digest, chosen, machine.gpus)
         if measured is None:
             return chosen
         worst = tuple(map(max, zip(worst or measured.compute_bytes, measured.compute_bytes, strict=True)))
-        again = plan(shape, machine, wishes, measured)
-        if _rung(again) == _rung(chosen):
+        again = make(measured)
+        if (again.rung, again.tensor_split) == (chosen.rung, chosen.tensor_split):
             return again
         chosen = again
-    return plan(shape, machine, wishes, Measured(worst))
-
-
-def _rung(plan: Plan) -> tuple[object, ...]:
-    return plan.n_ctx, plan.type_k, plan.n_gpu_layers, plan.n_cpu_moe, plan.tensor_split
+    return make(Measured(worst))
 
 
 def with_advice(error: FitError, entry: Entry | None, n_bytes: int, machine: Devices, wishes: Wishes) -> FitError:
@@ -171,25 +187,9 @@ def with_advice(error: FitError, entry: Entry | None, n_bytes: int, machine: Dev
     fits = largest_fitting(entry, n_bytes, machine, wishes) if entry else None
     if entry is None or fits is None:
         return error
-    name = f"{entry.short}:{fits.quantization}"
-    return FitError(error.message, hint=f"{name} would fit ({size_text(fits.n_bytes or 0)}): r1chat run {name}")
-
-
-def largest_fitting(entry: Entry, below: int | None, machine: Devices, wishes: Wishes) -> Download | None:
-    """Find the largest quantization of a model, smaller than `below` bytes, that has a plan on a machine."""
-    from r1chat.models.blueprint import estimated_shape
-
-    known = [download for download in entry.downloads if download.n_bytes]
-    for download in sorted(known, key=lambda each: -(each.n_bytes or 0)):
-        if below is not None and (download.n_bytes or 0) >= below:
-            continue
-        shape = estimated_shape(entry.id, download.quantization, download.n_bytes, entry.family)
-        if shape is None:
-            continue
-        with contextlib.suppress(FitError, UsageError):
-            plan(shape, machine, wishes)
-            return download
-    return None
+    download, n_fitting = fits
+    name = f"{entry.short}:{download.quantization}"
+    return FitError(error.message, hint=f"{name} would fit ({size_text(n_fitting)}): r1chat run {name}")
 
 
 def idle_notice(machine: Devices, paths: Paths, look: IdleGpus = host.idle_gpus) -> str:

@@ -5,8 +5,12 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from r1chat.errors import UsageError
+
+VARIABLES: Final = ("R1CHAT_HOME", "R1CHAT_MODEL", "R1CHAT_DEBUG", "R1CHAT_TOKEN_HOSTS")
+KEYS: Final = ("token_hosts",)  # of the settings file
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,16 @@ def load(environ: Mapping[str, str] = os.environ, file: Path | None = None) -> S
         debug=environ.get("R1CHAT_DEBUG", "") not in ("", "0"),
         token_hosts=(*environ.get("R1CHAT_TOKEN_HOSTS", "").replace(",", " ").split(), *_token_hosts(file)),
     )
+
+
+def strangers(environ: Mapping[str, str], file: Path) -> tuple[str, ...]:
+    """Name the variables that begin like ours, and the keys of the settings file, which mean nothing to r1chat."""
+    variables = [name for name in environ if name.startswith("R1CHAT_") and name not in VARIABLES]
+    try:
+        keys = [key for key in tomllib.loads(file.read_text("utf-8")) if key not in KEYS]
+    except (OSError, ValueError):  # `load` says what is wrong
+        keys = []
+    return (*sorted(variables), *keys)
 
 
 def _token_hosts(file: Path | None) -> tuple[str, ...]:

@@ -75,6 +75,12 @@ def _prune() -> Callable[..., Any]:
     return prune
 
 
+def _doctor() -> Callable[..., Any]:
+    from r1chat.cli.doctor import doctor
+
+    return doctor
+
+
 COMMANDS = (
     Command(
         "run",
@@ -90,4 +96,5 @@ COMMANDS = (
     Command("rm", "Remove models.", _rm),
     Command("verify", "Check the files of models.", _verify),
     Command("prune", "Remove what unfinished downloads left.", _prune),
+    Command("doctor", "Check what helps and what hinders r1chat here.", _doctor),
 )

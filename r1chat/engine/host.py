@@ -38,6 +38,11 @@ class IdleGpu:
     n_bytes: int | None
 
     @property
+    def backends(self) -> tuple[str, ...]:
+        """The back ends of the engine's library that can use it."""
+        return _BACKENDS[self.maker]
+
+    @property
     def command(self) -> str:
         """The command that installs a build for it."""
         option = _OPTIONS[self.maker]
@@ -58,6 +63,13 @@ def memory(proc: Path = PROC, sysfs: Path = SYSFS) -> tuple[int | None, int | No
         left = max(0, limit - used)
         free = left if free is None else min(free, left)
     return free, total
+
+
+def container_limit(proc: Path = PROC, sysfs: Path = SYSFS) -> int | None:
+    """Give the limit that the container sets below what the machine has; None where none binds."""
+    _, total = _of_system(proc)
+    lowest = min((limit for limit, _ in _limits(proc, sysfs)), default=None)
+    return None if lowest is None or (total is not None and lowest >= total) else lowest
 
 
 def _of_system(proc: Path) -> tuple[int | None, int | None]:
@@ -87,7 +99,7 @@ def _limits(proc: Path, sysfs: Path) -> Iterator[tuple[int, int]]:
             limit = _number(at / names[0])
             if limit is not None and limit < _UNLIMITED:
                 used = _number(at / names[1]) or 0
-                yield limit, max(0, used - _reclaimable(at / "memory.stat", names[2]))
+                yield limit, max(0, used - (_counted(at / "memory.stat", names[2]) or 0))
             if at == root:
                 break
 
@@ -121,13 +133,26 @@ def _number(file: Path) -> int | None:
         return None
 
 
-def _reclaimable(file: Path, name: str) -> int:
+def _counted(file: Path, name: str) -> int | None:
+    """Read one number of a file with a name and a number on each line."""
     with contextlib.suppress(OSError, ValueError):
         for line in file.read_text().splitlines():
             key, _, number = line.partition(" ")
             if key == name:
                 return int(number)
-    return 0
+    return None
+
+
+def oom_kills(proc: Path = PROC, sysfs: Path = SYSFS) -> int | None:
+    """Count what the out-of-memory killer has ended so far: in this process's control group, else on the whole machine.
+
+    None where nobody tells: on macOS and Windows, and before Linux 4.13.
+    """
+    for root, path, _ in _groups(proc, sysfs):
+        for name in ("memory.events", "memory.oom_control"):  # of version 2, and of version 1
+            if (found := _counted(root / path.lstrip("/") / name, "oom_kill")) is not None:
+                return found
+    return _counted(proc / "vmstat", "oom_kill")
 
 
 # GPUs
@@ -137,7 +162,7 @@ def idle_gpus(usable: Sequence[Device], proc: Path = PROC, sysfs: Path = SYSFS) 
     """Find the GPUs of this machine whose maker none of the engine's devices is for."""
     backends = {device.backend for device in usable if device.kind != "remote"}
     found = (*_nvidia(proc, sysfs), *_amd(sysfs), *_apple(proc))
-    return tuple(gpu for gpu in found if not backends & set(_BACKENDS[gpu.maker]))
+    return tuple(gpu for gpu in found if not backends & set(gpu.backends))
 
 
 def _nvidia(proc: Path, sysfs: Path) -> Iterator[IdleGpu]:

@@ -22,6 +22,7 @@ from r1chat.core.placement import Device
 from r1chat.core.prompt import CORE_MARKERS, TOOL_MARKERS, cut_specials
 from r1chat.core.sampling import Sampling
 from r1chat.engine.buffers import Buffers, read_buffers
+from r1chat.engine.build import Build
 from r1chat.errors import EngineError, FitError
 
 GGML_TYPES = {
@@ -38,8 +39,13 @@ FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}  # llama.h, llama_flash_attn_t
 PENALTY_WINDOW = (
     64  # tokens the repeat penalty looks back at: llama.cpp's own default (common/common.h, penalty_last_n)
 )
-DEBUG, CONTINUATION = 1, 5  # ggml.h, ggml_log_level; a continuation belongs to the line before it
+DEBUG, WARNING, ERROR, CONTINUATION = 1, 3, 4, 5  # ggml.h, ggml_log_level; a continuation belongs to the line before it
 WINDOW, OVERLAP = 1 << 14, 1 << 8  # characters
+# ggml/src/ggml-backend-reg.cpp, which Windows has in a library of its own
+_OF_REGISTRY = {
+    *("ggml_backend_dev_count", "ggml_backend_dev_get"),
+    *("ggml_backend_reg_count", "ggml_backend_reg_get"),
+}
 DEVICE_KINDS = {1: "gpu", 2: "integrated"}  # ggml-backend.h, ggml_backend_dev_type; the others compute on the CPU
 SPECIAL_ATTRIBUTES = 1 << 3 | 1 << 4  # llama.h, llama_token_attr: CONTROL and USER_DEFINED
 
@@ -132,6 +138,9 @@ class Model:
         params.n_gpu_layers = n_gpu_layers
         params.use_extra_bufts = extra_buffers
         params.vocab_only = vocabulary_only
+        if n_gpu_layers == 0:  # else a GPU without layers still takes memory, and computes long prompts
+            self._devices = (ctypes.c_void_p * 1)(None)
+            params.devices = ctypes.cast(self._devices, ctypes.c_void_p)
         if tensor_split:
             shares = [*tensor_split, *[0] * self.lib.llama_max_devices()][: self.lib.llama_max_devices()]
             self._split = params.tensor_split = (ctypes.c_float * len(shares))(*shares)
@@ -188,7 +197,7 @@ def _ggml(lib: Any, name: str, result: Any, *arguments: Any) -> Any:
     """
     if sys.platform == "win32":
         folder = next(path.parent for path in library_files())
-        home = "ggml.dll" if name in ("ggml_backend_dev_count", "ggml_backend_dev_get") else "ggml-base.dll"
+        home = "ggml.dll" if name in _OF_REGISTRY else "ggml-base.dll"
         function = getattr(ctypes.CDLL(str(folder / home)), name)
     else:
         function = getattr(lib._lib, name)
@@ -228,10 +237,33 @@ def gpus() -> tuple[Device, ...]:
     return (*kinds["remote"], *kinds["gpu"], *([] if kinds["gpu"] else kinds["integrated"]))
 
 
+def inspect() -> Build:
+    """Say what this build is: the back ends it has, whether or not there are devices for them, and its features."""
+    lib = bindings()
+    warnings: list[str] = []
+
+    def listen(level: int, text: bytes, _: Any) -> None:
+        if level in (WARNING, ERROR):
+            warnings.append(text.decode("utf-8", "replace").strip())
+
+    callback = lib.llama_log_callback(listen)
+    lib.llama_log_set(callback, None)
+    lib.llama_backend_init()
+    pointer, size = ctypes.c_void_p, ctypes.c_size_t
+    get = _ggml(lib, "ggml_backend_reg_get", pointer, size)
+    name_of = _ggml(lib, "ggml_backend_reg_name", ctypes.c_char_p, pointer)
+    count = _ggml(lib, "ggml_backend_reg_count", size)()
+    backends = tuple(name_of(get(index)).decode("utf-8", "replace") for index in range(count))
+    features = lib.llama_print_system_info().decode("utf-8", "replace")
+    devices = gpus()
+    lib.llama_log_set(lib.llama_log_callback(0), None)  # ours ends with this function
+    return Build(backends, features, devices, tuple(warnings))
+
+
 def dry_run(path: str | bytes, plans: Sequence[Plan]) -> list[Buffers]:
     """Let the library load the model with each plan without its weights, and read from its log what it would reserve.
 
-    The log is all there is: it gives hundredths of a MiB. Raises EngineError and FitError as a real load would.
+    The log is all there is: it gives hundredths of a MiB. Raises EngineError as a real load would.
     """
     lib = bindings()
     lines: list[str] = []
@@ -436,8 +468,8 @@ class Context:
         params.no_perf = True
         self.pointer = lib.llama_init_from_model(model.pointer, params)
         if not self.pointer:
-            raise FitError(
-                f"There is not enough memory for a context of {n_ctx:,} tokens.",
+            raise EngineError(
+                f"The engine could not make a context of {n_ctx:,} tokens.",
                 hint="Ask for a smaller one with --ctx; --verbose shows what the engine says.",
             )
         self._memory = lib.llama_get_memory(self.pointer)
@@ -462,7 +494,8 @@ class Context:
         if status == 2:
             return False
         meaning = {1: "no room left in the KV cache", -2: "memory for computing ran out"}.get(status, f"code {status}")
-        raise EngineError(f"The engine failed while computing: {meaning}.", hint="Try again, or with a smaller --ctx.")
+        kind = FitError if status == -2 else EngineError
+        raise kind(f"The engine failed while computing: {meaning}.", hint="Try again, or with a smaller --ctx.")
 
     def _resync(self, ids: Sequence[int]) -> None:
         """After a stopped decode: keep in `tokens` what the cache holds (whole micro-batches that were finished)."""

@@ -50,6 +50,7 @@ class Repl:
         self._screen = screen
         self._math = math
         self._on_loaded = on_loaded
+        self._loading = "loading…"
         self._turn: threading.Thread | None = None
         self._pause: threading.Timer | None = None  # after a paste
         self.thinks_next: bool | None = None  # whether the next question is answered with thinking, if that was said
@@ -93,6 +94,7 @@ class Repl:
     def begin(self, events: Iterable[Event]) -> None:
         """Take a turn's events to their end, in a thread of its own."""
         self.terminal.busy = True
+        self._loading = "loading…"  # a question starts an engine that failed once more
         self._turn = threading.Thread(target=self._take, args=(events,), daemon=True, name="turn")
         self._turn.start()
 
@@ -124,7 +126,7 @@ class Repl:
     def _bar(self) -> str:
         """The bottom bar: the model, what it is doing, how full the context is."""
         info = self.launched.engine.info
-        state = "" if info else "loading…"
+        state = "" if info else self._loading
         used = self._used()
         context = f"context {used:,} of {self.launched.plan.n_ctx:,}" if info else ""
         return " · ".join(part for part in (self.launched.target.name, state, context) if part)
@@ -169,6 +171,7 @@ class Repl:
             self.launched.engine.count(())
             self._on_loaded()
         except R1ChatError as error:
+            self._loading = "not loaded"
             if not self.terminal.busy:  # else the turn that waits says it
                 self._complain(error)
         self.terminal.refresh()
