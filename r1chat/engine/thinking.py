@@ -88,6 +88,12 @@ class Room:
         """The smaller one."""
         return max(0, min(self.context, self.left))
 
+    @property
+    def beside_the_answer(self) -> int:
+        """The smaller one, without what is kept for the answer."""
+        left = self.left if self.is_users_limit else self.left - self.reserve
+        return max(0, min(self.context - self.reserve, left))
+
 
 class Guide:
     """Leads one thinking. `tail` is the text before its first token."""
@@ -138,9 +144,24 @@ class Guide:
             notice = Notice("loop", "The thinking went in circles: a nudge to try something else was put in.")
             return Step(self._paragraph(CIRCLE, room), notice)
         if self._hints and self._is_polite():
-            hint = self._hints.popleft().strip().replace(THINK_CLOSE, "</ think>")  # the text must not end the thinking
-            return Step(self._paragraph(tuple(form.format(hint) + "\n\n" for form in HINT), room))
+            return self._hint(room)
         return None
+
+    def _hint(self, room: Room) -> Step:
+        """Put in the oldest hint, as much of it as there is room for."""
+        hint = self._hints.popleft().strip().replace(THINK_CLOSE, "</ think>")  # the text must not end the thinking
+        whole = self._phrases.text(self._gap() + HINT[self._language].format(hint) + "\n\n")
+        ids = self._fit(whole, room)
+        if len(ids) == len(whole):
+            return Step(ids)
+        text = f"The hint has {len(whole):,} tokens, but there is room for {len(ids):,}: the rest was left out."
+        return Step(ids, Notice("steer-cut", text))
+
+    def give_up_hints(self) -> bool:
+        """Forget the hints that were not put in; whether there were any."""
+        waited = bool(self._hints)
+        self._hints.clear()
+        return waited
 
     def _is_polite(self) -> bool:
         """Whether a hint may be put in: at the end of a sentence, or where one has been waited for long enough."""
@@ -152,8 +173,7 @@ class Guide:
 
     def end(self, n_thought: int, room: Room, notice: Notice | None) -> Step:
         """End the thinking, with a sentence where there is enough of it and room."""
-        left = room.left if room.is_users_limit else room.left - room.reserve
-        fits = min(room.context - room.reserve, left) >= self._n_ending + len(self._phrases.closing())
+        fits = room.beside_the_answer >= self._n_ending + len(self._phrases.closing())
         if self._has_a_sentence(n_thought) and fits:
             sentence = self._phrases.text(self._gap() + ENDING[self._language])
             ids = [*sentence, *self._phrases.closing()]
@@ -164,11 +184,13 @@ class Guide:
         return Step(ids[: room.least], notice)
 
     def wants_more(self, n_thought: int) -> bool:
-        """Whether the model, which wants to end its thinking now, is to think on."""
-        return n_thought < self._budget.least
+        """Whether the model, which wants to end its thinking now, is to think on: also where a hint waits."""
+        return n_thought < self._budget.least or bool(self._hints)
 
     def nudge(self, room: Room) -> Step | None:
         """Make the model think on; None if it was told so a moment ago: it then has to draw something else."""
+        if self._hints:
+            return self._hint(room)
         if self._n_nudges and self._since_nudge < QUIET:
             return None
         phrases = MORE[self._language]
@@ -213,7 +235,7 @@ class Guide:
 
     def _fit(self, ids: list[int], room: Room) -> list[int]:
         """Cut what would take the answer's room."""
-        return ids[: max(0, room.least - room.reserve - self._n_ending - len(self._phrases.closing()))]
+        return ids[: max(0, room.beside_the_answer - self._n_ending - len(self._phrases.closing()))]
 
     def _gap(self) -> str:
         """What is missing for a new paragraph."""

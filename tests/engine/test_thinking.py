@@ -120,6 +120,43 @@ def test_a_hint_waits_for_the_end_of_a_sentence() -> None:
     assert "again" in text(step)
 
 
+def test_a_hint_holds_up_the_end_of_the_thinking() -> None:
+    """A model that wants to end its thinking while a hint waits is given it first, and may end then."""
+    led = guide(tail="We add")
+    led.hear(Steer("carry"))
+    assert led.wants_more(10)
+    assert "\n\nWait, the user gives me a hint: carry\n\n" == text(led.nudge(room()))
+    assert not led.wants_more(20)
+
+
+def test_a_hint_is_put_in_under_the_users_own_limit() -> None:
+    """The answer's reserve is not kept free within a limit that the user has set; so there is room for a hint."""
+    led = guide()
+    led.hear(Steer("carry"))
+    assert "carry" in text(led.put_in(0, room(left=N_ENDING + 100, reserve=5000, users=True)))
+
+
+def test_a_hint_that_is_too_long_is_told_to_be_cut() -> None:
+    """What there is room for is put in, and the rest is not left out silently."""
+    led = guide()
+    led.hear(Steer("carry " * 1000))
+    step = led.put_in(0, room(context=1000, reserve=100))
+    assert step is not None
+    assert 0 < len(step.ids) < 1000 - 100 - N_ENDING
+    assert step.notice is not None
+    assert "steer-cut" == step.notice.code
+    assert f"{len(step.ids):,}" in step.notice.text
+
+
+def test_hints_that_were_not_put_in_are_given_up_once() -> None:
+    """Whoever ends the thinking, or the turn, can say so."""
+    led = guide(tail="We add")
+    led.hear(Steer("carry"))
+    assert led.put_in(10, room()) is None
+    assert led.give_up_hints()
+    assert not led.give_up_hints()
+
+
 def test_a_hint_can_not_end_the_thinking() -> None:
     """A closing tag in the user's text is no closing tag."""
     led = guide()

@@ -218,6 +218,26 @@ def test_the_least_thinking_is_thought(engine: WorkerEngine, least: int) -> None
     assert bool(nudges) == (least > 62)  # the demo's own thinking has so many tokens
 
 
+@pytest.mark.parametrize(("end", "reason"), [(AnswerNow(), Reason.STOP), (Cancel(), Reason.CANCELLED)])
+def test_a_hint_that_the_end_overtook_is_told_to_be_late(
+    engine: WorkerEngine, end: AnswerNow | Cancel, reason: Reason
+) -> None:
+    """A hint that waits for the end of a sentence when the thinking or the turn ends does not vanish silently."""
+    turn = engine.start(request("How many r are in strawberry?", pace=100.0))
+    sent = []
+
+    def interfere(event: Event) -> None:
+        if isinstance(event, Reasoning) and not sent:
+            sent.append(1)
+            turn.control(Steer("count twice"))
+            turn.control(end)
+
+    events = drained(turn, interfere)
+    assert reason is finished(events).reason
+    assert ["steer-late"] == [event.code for event in events if isinstance(event, Notice)]
+    assert "count twice" not in texts(events)[0]
+
+
 def test_a_hint_to_an_answer_is_told_to_be_late(engine: WorkerEngine) -> None:
     """What can't be put in any more is not dropped in silence."""
     turn = engine.start(request(pace=200.0))
@@ -656,6 +676,7 @@ def test_a_long_hint_leaves_room_for_the_answer(engine: WorkerEngine) -> None:
     usage = finished(events).usage
     assert usage.prompt_tokens + usage.reasoning_tokens <= 1024 - 256
     assert usage.answer_tokens > 0
+    assert "steer-cut" in [event.code for event in events if isinstance(event, Notice)]
 
 
 def test_a_text_of_megabytes_is_refused_at_once(engine: WorkerEngine) -> None:
