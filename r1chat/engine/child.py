@@ -141,9 +141,8 @@ class Child:
         inbox = self._inboxes[id]
         assert self._abort is not None
         self._ahead = None
-        with (
-            self._lock
-        ):  # a cancel leaves its mark before it asks for the lock: it is seen here, or sets the flag after
+        with self._lock:
+            # A cancel leaves its mark before it asks for the lock: it is seen here, or sets the flag after.
             self._current = inbox
             self._abort.clear()
             if inbox.cancelled:

@@ -24,7 +24,8 @@ from r1chat.engine.llama import Context, Model, Sampler
 from r1chat.engine.thinking import Guide, Phrases, Room, Step
 from r1chat.errors import EngineError
 
-ANSWER_CIRCLE = 256  # tokens: an answer may be asked to repeat itself, so it is ended later than a thinking is nudged
+ANSWER_CIRCLE = 1024  # tokens: an answer may be asked for a word 300 times; it is ended later than a thinking is nudged
+STEER_LATE = "The hint came too late: the model was answering already."
 TRIES = 64  # draws for one token, when the model wants to end a thinking that is to go on
 
 
@@ -45,6 +46,10 @@ class Inbox:
     def take(self) -> Control | None:
         """Give the oldest control, if there is one."""
         return self._controls.popleft() if self._controls else None
+
+    def holds_hint(self) -> bool:
+        """Whether a hint was left that the loop has not taken."""
+        return any(isinstance(control, Steer) for control in tuple(self._controls))
 
     def wait(self, seconds: float) -> None:
         """Sleep, but not past the arrival of a control."""
@@ -132,6 +137,7 @@ class Generation:
         self._n_unseen = 0  # of them, those whose text has not been given out yet
         self._n_reasoning = 0
         self._n_half = 0  # tokens at the end that make up half a character
+        self._n_whole = 0  # tokens in the cache before these
 
     def run(self) -> Iterator[Event]:
         """Give the events of the answer, Finished included."""
@@ -143,6 +149,8 @@ class Generation:
         if reason is not Reason.STOP:
             self._cut_half()
         yield from self.rest()
+        if self.guide.give_up_hints() or self._inbox.holds_hint():
+            yield Notice("steer-late", "The hint was not put in: the turn ended before.")
         n_answer = self._n_drawn - self._n_reasoning
         usage = replace(self._usage, reasoning_tokens=self._n_reasoning, answer_tokens=n_answer)
         yield Finished(reason, usage, self._clock.timings(self._n_drawn), failure)
@@ -157,8 +165,12 @@ class Generation:
             if step.notice:
                 yield step.notice
             ids = step.ids
+            if not ids:
+                continue
             self._clock.token_done()
             yield from self.take(ids, forced=step.forced)
+            if not self.splitter.inside and self.guide.give_up_hints():
+                yield Notice("steer-late", STEER_LATE)
             if self.stops.found:
                 return Reason.STOP
             if self._answers_in_circles(step):
@@ -181,7 +193,7 @@ class Generation:
             if self.splitter.inside or not self._n_drawn:
                 self.guide.hear(control)
             elif isinstance(control, Steer):
-                yield Notice("steer-late", "The hint came too late: the model was answering already.")
+                yield Notice("steer-late", STEER_LATE)
         return None
 
     def _out_of_room(self) -> Reason | None:
@@ -196,7 +208,7 @@ class Generation:
         if not self.splitter.inside or self._n_half:
             return None
         step = self.guide.put_in(self._n_thought, self._room)
-        return step if step and step.ids else None
+        return step if step and (step.ids or step.notice) else None
 
     @property
     def _n_thought(self) -> int:
@@ -213,7 +225,7 @@ class Generation:
         if not self.guide.wants_more(self._n_thought):
             return Step([token], forced=False) if token == self._closing_id else self._unclosed()
         nudge = self.guide.nudge(self._room)
-        return nudge if nudge and nudge.ids else self._draw_other(token)
+        return nudge if nudge and (nudge.ids or nudge.notice) else self._draw_other(token)
 
     def _draw_other(self, token: int) -> Step:
         """Draw something that does not end the thinking, in the place of a token that does."""
@@ -245,6 +257,8 @@ class Generation:
         inside = was_inside or self.splitter.inside
         self._n_drawn += len(ids)
         self._n_unseen += len(ids)
+        if not self._n_half:
+            self._n_whole = len(self._context.tokens)
         self._n_half = self._n_half + len(ids) if self._decoder.getstate()[0] else 0
         if inside:
             self._n_reasoning += len(ids)
@@ -280,7 +294,7 @@ class Generation:
         """Forget half a character at the end of a cut answer: who goes on draws it again, whole."""
         if self._n_half:
             self._decoder.reset()
-            self._context.trim(len(self._context.tokens) - self._n_half)
+            self._context.trim(self._n_whole)  # which holds not all of them where a decode was stopped
             self._n_drawn -= self._n_half
             self._n_unseen -= self._n_half
             self._n_reasoning -= self._n_half if self.splitter.inside else 0

@@ -23,7 +23,7 @@ def budget(repl: "Repl", argument: str) -> None:
     if argument:
         least = options.think_budget.least
         try:
-            bounds = ThinkBudget(least=least) if argument == "off" else ThinkBudget.parse(argument, least)
+            bounds = ThinkBudget(least=least) if argument.lower() == "off" else ThinkBudget.parse(argument, least)
         except UsageError as error:
             repl.say(clean(f"{error.message} {error.hint}"))
             return

@@ -29,7 +29,7 @@ def session() -> Iterator[Session]:
     model = Model(str(demo_path()), n_gpu_layers=0, extra_buffers=False)
     context = Context(
         model,
-        n_ctx=512,
+        n_ctx=2048,
         n_batch=64,
         n_ubatch=64,
         n_threads=1,
@@ -38,7 +38,7 @@ def session() -> Iterator[Session]:
         flash_attention="auto",
         abort=AbortFlag(model.lib),
     )
-    yield Session(model, context, n_ctx=512, reserve=128, n_batch=64)
+    yield Session(model, context, n_ctx=2048, reserve=128, n_batch=64)
     context.close()
     model.close()
 
@@ -101,6 +101,34 @@ def test_half_a_character_is_left_to_who_goes_on(session: Session) -> None:
     assert ("", "") == texts(events)
     assert 0 == finished(events).usage.reasoning_tokens
     assert session.ids([Special("<think>"), Text("\n")]) == context.tokens
+
+
+def test_a_decode_that_was_stopped_takes_no_whole_character_along(session: Session) -> None:
+    """A cancel while half a character is computed leaves what stood before it in the cache, to the last token."""
+    half = session._model.vocabulary.tokenize("😀")[0]
+    context, abort = session._context, session._context._abort
+    before = session.ids([Special("<think>"), Text("\nWe add")])
+    context.trim(0)
+    context.decode(before)
+    state = generation(session, drawing=[half])
+    abort.set()
+    events = list(state.run())
+    abort.clear()
+    assert Reason.CANCELLED is finished(events).reason
+    assert ("", "") == texts(events)
+    assert before == context.tokens
+
+
+def test_an_answer_may_repeat_a_word_hundreds_of_times(session: Session) -> None:
+    """Who asks for a word three hundred times gets it, on a line each."""
+    context, vocabulary = session._context, session._model.vocabulary
+    eos = session.ids([Special("<｜end▁of▁sentence｜>")])[0]
+    context.trim(0)
+    context.decode(session.ids([Text("x")]))
+    state = generation(session, starts_inside=False, drawing=[*vocabulary.tokenize("cat\n") * 300, eos])
+    events = list(state.run())
+    assert Reason.STOP is finished(events).reason
+    assert 300 == texts(events)[1].count("cat")
 
 
 def test_a_model_that_stops_within_its_thinking_is_made_to_answer(session: Session) -> None:
@@ -262,7 +290,8 @@ def test_a_cancel_before_the_first_batch_computes_nothing(session: Session) -> N
 def test_notices_come_before_the_text_they_explain(session: Session) -> None:
     """When the window is nearly full, the notice stands before the forced closing tag."""
     question = "1"
-    while len(session.ids(segments := tuple(render([Message(Role.USER, question)])))) < 400:
+    room = session.machine.n_ctx - session.machine.reserve
+    while len(session.ids(segments := tuple(render([Message(Role.USER, question)])))) < room:
         question += " + 1"
     request = Request(segments, starts_inside(segments), Sampling(temperature=0.0), max_tokens=8)
     events = [e for e in session.answer(request, Inbox()) if isinstance(e, Notice | Reasoning | Answer)]
