@@ -224,7 +224,7 @@ class Generation:
             return None
         if not self.guide.wants_more(self._n_thought):
             return Step([token], forced=False) if token == self._closing_id else self._unclosed()
-        nudge = self.guide.nudge(self._room)
+        nudge = self.guide.nudge(self._n_thought, self._room)
         return nudge if nudge and (nudge.ids or nudge.notice) else self._draw_other(token)
 
     def _draw_other(self, token: int) -> Step:

@@ -142,16 +142,16 @@ class Guide:
             if self._n_circles > 1:
                 return self.end(n_thought, room, Notice("loop", "The thinking went in circles again: it was ended."))
             notice = Notice("loop", "The thinking went in circles: a nudge to try something else was put in.")
-            return Step(self._paragraph(CIRCLE, room), notice)
+            return Step(self._paragraph(CIRCLE, n_thought, room), notice)
         if self._hints and self._is_polite():
-            return self._hint(room)
+            return self._hint(n_thought, room)
         return None
 
-    def _hint(self, room: Room) -> Step:
+    def _hint(self, n_thought: int, room: Room) -> Step:
         """Put in the oldest hint, as much of it as there is room for."""
         hint = self._hints.popleft().strip().replace(THINK_CLOSE, "</ think>")  # the text must not end the thinking
         whole = self._phrases.text(self._gap() + HINT[self._language].format(hint) + "\n\n")
-        ids = self._fit(whole, room)
+        ids = self._fit(whole, n_thought, room)
         if len(ids) == len(whole):
             return Step(ids)
         text = f"The hint has {len(whole):,} tokens, but there is room for {len(ids):,}: the rest was left out."
@@ -187,17 +187,17 @@ class Guide:
         """Whether the model, which wants to end its thinking now, is to think on: also where a hint waits."""
         return n_thought < self._budget.least or bool(self._hints)
 
-    def nudge(self, room: Room) -> Step | None:
+    def nudge(self, n_thought: int, room: Room) -> Step | None:
         """Make the model think on; None if it was told so a moment ago: it then has to draw something else."""
         if self._hints:
-            return self._hint(room)
+            return self._hint(n_thought, room)
         if self._n_nudges and self._since_nudge < QUIET:
             return None
         phrases = MORE[self._language]
         phrase = phrases[self._n_nudges % len(phrases)]
         self._n_nudges += 1
         self._since_nudge = 0
-        return Step(self._fit(self._phrases.text(self._gap() + phrase), room))
+        return Step(self._fit(self._phrases.text(self._gap() + phrase), n_thought, room))
 
     def _must_end(self, n_thought: int, room: Room) -> Notice | None:
         """Say why the thinking has to end now, if it has to."""
@@ -230,12 +230,15 @@ class Guide:
     def _ends_a_sentence(self) -> bool:
         return _SENTENCE_END.search(self._tail) is not None
 
-    def _paragraph(self, phrases: tuple[str, ...], room: Room) -> list[int]:
-        return self._fit(self._phrases.text(self._gap() + phrases[self._language]), room)
+    def _paragraph(self, phrases: tuple[str, ...], n_thought: int, room: Room) -> list[int]:
+        return self._fit(self._phrases.text(self._gap() + phrases[self._language]), n_thought, room)
 
-    def _fit(self, ids: list[int], room: Room) -> list[int]:
-        """Cut what would take the answer's room."""
-        return ids[: max(0, room.beside_the_answer - self._n_ending - len(self._phrases.closing()))]
+    def _fit(self, ids: list[int], n_thought: int, room: Room) -> list[int]:
+        """Cut what would take the answer's room, or go beyond the budget."""
+        left = room.beside_the_answer - self._n_ending - len(self._phrases.closing())
+        if self._budget.n_tokens is not None:
+            left = min(left, self._budget.n_tokens - n_thought - self._n_ending)
+        return ids[: max(0, left)]
 
     def _gap(self) -> str:
         """What is missing for a new paragraph."""

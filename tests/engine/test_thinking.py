@@ -125,7 +125,7 @@ def test_a_hint_holds_up_the_end_of_the_thinking() -> None:
     led = guide(tail="We add")
     led.hear(Steer("carry"))
     assert led.wants_more(10)
-    assert "\n\nWait, the user gives me a hint: carry\n\n" == text(led.nudge(room()))
+    assert "\n\nWait, the user gives me a hint: carry\n\n" == text(led.nudge(20, room()))
     assert not led.wants_more(20)
 
 
@@ -146,6 +146,16 @@ def test_a_hint_that_is_too_long_is_told_to_be_cut() -> None:
     assert step.notice is not None
     assert "steer-cut" == step.notice.code
     assert f"{len(step.ids):,}" in step.notice.text
+
+
+@pytest.mark.parametrize("n", [0, 300, 800])
+def test_a_hint_keeps_within_the_budget(n: int) -> None:
+    """However long the hint, there is room for it and for the closing sentence in what is left of the budget."""
+    led = guide(ThinkBudget(1000))
+    led.hear(Steer("carry " * 1000))
+    step = led.put_in(n, room())
+    assert step is not None
+    assert 0 < len(step.ids) <= 1000 - n - N_ENDING
 
 
 def test_hints_that_were_not_put_in_are_given_up_once() -> None:
@@ -187,8 +197,8 @@ def test_more_thinking_is_asked_for_in_turns() -> None:
     assert not led.wants_more(500)
     nudges = []
     for _ in range(4):
-        nudges.append(text(led.nudge(room())).strip())
-        assert led.nudge(room()) is None
+        nudges.append(text(led.nudge(20, room())).strip())
+        assert led.nudge(20, room()) is None
         think(led, ENGLISH)
     assert [*MORE[0], MORE[0][0]] == nudges
 
