@@ -16,7 +16,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "terminal": {"terminal", "core", "errors"},
     "errors": set(),
     "paths": set(),
-    "settings": {"errors"},
+    "settings": {"settings", "core", "errors", "chat", "engine.base"},
     "files": {"core", "errors"},
     "chat": {"core", "errors", "files", "engine.base"},
     "interrupts": {"chat", "engine.base", "errors"},

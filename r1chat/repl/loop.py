@@ -6,16 +6,19 @@ thread at the start waits for the model to be there.
 
 import threading
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from r1chat import __version__
 from r1chat.chat import Chat
 from r1chat.core.prompt import directive
 from r1chat.core.sanitize import clean
 from r1chat.engine.base import Cancel
+from r1chat.engine.worker import WorkerEngine
 from r1chat.errors import R1ChatError
-from r1chat.launch import DEMO, Launched
+from r1chat.launch import DEMO, Launched, Target, check_file, launch, names_of, remember
+from r1chat.paths import Paths
 from r1chat.repl.table import COMMANDS
+from r1chat.settings import uses
+from r1chat.settings.layers import Settings
 from r1chat.terminal.input import ReplTerminal
 from r1chat.terminal.live import Live, Thinking
 from r1chat.terminal.screen import Screen
@@ -33,20 +36,20 @@ class Repl:
         chat: Chat,
         launched: Launched,
         screen: Screen,
-        *,
-        thinking: Thinking = Thinking.SHOW,
-        formulas: bool = True,
-        math: bool = False,
-        history: Path | None = None,
-        on_loaded: Callable[[], None] = lambda: None,
+        settings: Settings,
+        model: str,
+        paths: Paths,
     ) -> None:
+        """`model` is the user's word for what was launched."""
         self.chat = chat
         self.launched = launched
-        self.live = Live(screen, thinking=thinking, session=True, formulas=formulas)
-        self._screen = screen
-        self._math = math
-        self._on_loaded = on_loaded
+        self.screen = screen
+        self.settings = settings
+        self.model = model
+        self.paths = paths
+        self.live = Live(screen, session=True)
         self._turn: threading.Thread | None = None
+        self._arriving: WorkerEngine | None = None  # of the model that is being changed to
         self.terminal = ReplTerminal(
             screen,
             self.live,
@@ -56,9 +59,10 @@ class Repl:
             bar=self._bar,
             complete=self._complete,
             at_once=self._at_once,
-            history_path=history,
+            history_path=paths.history,
         )
         chat.add_sink(self.terminal.sink)
+        self.apply(settings)
 
     def run(self, *greetings: str) -> None:
         """Talk until the user leaves. The running turn, if there is one, is cancelled then."""
@@ -78,25 +82,85 @@ class Repl:
             self.terminal.remark(line)
         self.terminal.print()
 
+    def apply(self, settings: Settings) -> None:
+        """Let changed settings hold: those of the screen at once, those of the model from the next question on."""
+        self.settings = settings
+        self.chat.options = uses.options(settings)
+        self.chat.system = settings["system"]
+        self.live.thinking = Thinking(settings["thinking"] or Thinking.SHOW)
+        self.live.formulas = settings["latex"]
+        self.terminal.refresh()
+
+    def complain(self, error: R1ChatError) -> None:
+        """Say what went wrong, and the way out."""
+        self.terminal.print(self.screen.sgr("1;31", clean(error.message)))
+        self.say(*filter(None, [clean(error.hint)]))
+
+    def background(self, function: Callable[[], None], name: str) -> None:
+        """Do what takes its time, such as a turn, in a thread; until its end, what is entered waits."""
+
+        def work() -> None:
+            try:
+                function()
+            except R1ChatError as error:
+                self.complain(error)
+            finally:
+                self.terminal.busy = False
+
+        self.terminal.busy = True
+        self._turn = threading.Thread(target=work, daemon=True, name=name)
+        self._turn.start()
+
+    def switch(self, target: Target, model: str) -> None:
+        """Go on with another model, the conversation kept; `model` is the user's word for it. Takes its time.
+
+        The old model leaves the memory first, so that the new one is planned with all there is. If the new one can't be
+        loaded, the old one is loaded again, and the error raised: any R1ChatError that `launch` and a load raise.
+        """
+        check_file(target)
+        settings = self.settings.for_model(names_of(target))
+        old = self.launched
+        old.engine.close()
+        try:
+            new = launch(target, uses.wishes(settings), self.paths)
+            self._arriving = new.engine
+            new.engine.count(())  # until it is loaded
+        except R1ChatError as error:
+            if self._arriving:
+                self._arriving.close()
+            old.engine.load(old.plan)
+            back = f"{old.target.name} is loaded again, and the conversation is as it was."
+            raise type(error)(error.message, hint=f"{error.hint} {back}".strip()) from error
+        finally:
+            self._arriving = None
+        self.chat.use(new.engine, new.shape.family)
+        self.launched, self.model = new, model
+        self.apply(settings)
+        remember(model, self.paths)
+
     # What the terminal calls
 
     def _submit(self, text: str, pasted: bool) -> None:
         if text.startswith("/") and not pasted:
             self._obey(text.strip())
             return
-        self.terminal.busy = True
-        self._turn = threading.Thread(target=self._answer, args=(text,), daemon=True, name="turn")
-        self._turn.start()
+        self.background(lambda: self._answer(text), "turn")
 
     def _obey(self, line: str) -> None:
         name, _, argument = line.partition(" ")
-        if found := COMMANDS.get(name):
-            found.run(self, argument.strip())
-        else:
+        found = COMMANDS.get(name)
+        if found is None:
             self.say(f"There is no command {clean(name)}; /help lists them. A space before it makes it a question.")
+            return
+        try:
+            found.run(self, argument.strip())
+        except R1ChatError as error:
+            self.complain(error)
 
     def _interrupt(self) -> None:
         self.chat.control(Cancel())
+        if arriving := self._arriving:
+            threading.Thread(target=arriving.close, daemon=True, name="engine-close").start()
 
     def _bar(self) -> str:
         """The bottom bar: the model, what it is doing, how full the context is."""
@@ -123,27 +187,18 @@ class Repl:
     # In threads of their own
 
     def _answer(self, text: str) -> None:
-        try:
-            for _ in self.chat.ask(f"{text}\n{directive(text)}" if self._math else text):
-                pass
-        except R1ChatError as error:
-            self._complain(error)
-        finally:
-            self.terminal.busy = False
+        for _ in self.chat.ask(f"{text}\n{directive(text)}" if self.settings["math"] else text):
+            pass
 
     def _wait_for_model(self) -> None:
         """Say at once when the model can't be loaded, and let the bar know when it is there."""
         try:
             self.launched.engine.count(())
-            self._on_loaded()
+            remember(self.model, self.paths)
         except R1ChatError as error:
             if not self.terminal.busy:  # else the turn that waits says it
-                self._complain(error)
+                self.complain(error)
         self.terminal.refresh()
-
-    def _complain(self, error: R1ChatError) -> None:
-        self.terminal.print(self._screen.sgr("1;31", clean(error.message)))
-        self.say(*filter(None, [clean(error.hint)]))
 
     def _used(self) -> int:
         """Tokens of the conversation as the next prompt will hold it: all but the thinking."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from r1chat.repl import view
+from r1chat.repl import setup, view
 
 if TYPE_CHECKING:
     from r1chat.repl.loop import Repl
@@ -43,6 +43,30 @@ _ALL = (
     Command("/help", "list the commands", view.help_, anytime=True),
     Command("/exit", "leave", view.exit_, anytime=True),
     Command("/clear", "forget the conversation and begin a new one", view.clear),
+    Command("/new", "the same as /clear", view.clear),
+    Command(
+        "/model",
+        "go on with another model, the conversation kept; alone: list them",
+        setup.model,
+        "[NAME]",
+        complete=setup.model_words,
+    ),
+    Command(
+        "/set",
+        "change a setting for this session; VALUE default takes it back",
+        setup.set_,
+        "[NAME [VALUE]]",
+        anytime=True,
+        complete=setup.set_words,
+    ),
+    Command(
+        "/show",
+        "tell the settings, and where each comes from",
+        setup.show,
+        "[NAME]",
+        anytime=True,
+        complete=setup.show_words,
+    ),
     Command(
         "/think",
         "show, fold or hide the thinking from now on",
@@ -50,6 +74,15 @@ _ALL = (
         "[show|fold|hide]",
         anytime=True,
         complete=view.think_words,
+    ),
+    Command("/system", "set a system prompt", setup.system, "[TEXT|off]", anytime=True),
+    Command(
+        "/math",
+        "add DeepSeek's directive for mathematics, or no longer",
+        setup.math,
+        "[on|off]",
+        anytime=True,
+        complete=setup.switch_words,
     ),
     Command("/stats", "tell the plan, and what the last turn took", view.stats, anytime=True),
 )

@@ -34,10 +34,11 @@ def think(repl: "Repl", argument: str) -> None:
     """Set what becomes of the thinking."""
     if argument:
         try:
-            repl.live.thinking = Thinking(argument.lower())
+            way = Thinking(argument.lower())
         except ValueError:
             repl.say(f"{clean(argument)} is none of show, fold and hide.")
             return
+        repl.apply(repl.settings.change("thinking", way))
     repl.say(f"The thinking is set to {repl.live.thinking}.")
 
 

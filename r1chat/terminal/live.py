@@ -59,12 +59,12 @@ class Live:
     ) -> None:
         """`session`: more turns follow, so that a failed turn is reported here, and a blank row ends each turn.
 
-        `formulas`: mathematics is drawn; else its source is shown.
+        `formulas`: mathematics is drawn; else its source is shown. Both it and `thinking` may be changed at any time.
         """
+        self.formulas = formulas
         self.thinking = thinking
         self._screen = screen
         self._session = session
-        self._formulas = formulas
         self._clock = clock
         self._rows: list[str] = []  # finished, not yet fetched by `frame`
         self._begin()
@@ -249,12 +249,22 @@ class Live:
                 self._rows.append(self._screen.sgr(codes, row))
         self._wrote = True
 
-    @cached_property
+    @property
     def _markdown(self) -> "Markdown":
+        return self._drawing if self.formulas else self._sourcing
+
+    @cached_property
+    def _drawing(self) -> "Markdown":
         # rich takes a tenth of a second to import, which the prompt should not wait for.
         from r1chat.terminal.markdown import Markdown
 
-        return Markdown(self._screen, formulas=self._formulas)
+        return Markdown(self._screen, formulas=True)
+
+    @cached_property
+    def _sourcing(self) -> "Markdown":
+        from r1chat.terminal.markdown import Markdown
+
+        return Markdown(self._screen, formulas=False)
 
 
 class _Part:
