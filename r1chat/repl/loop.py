@@ -5,12 +5,19 @@ thread at the start waits for the model to be there.
 """
 
 import threading
+<<<<<<< HEAD
 from collections.abc import Callable, Iterable
+=======
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+>>>>>>> screen
 
 from r1chat import __version__
 from r1chat.chat import Chat
+from r1chat.core.events import Finished, Reason
 from r1chat.core.prompt import directive
 from r1chat.core.sanitize import clean
+<<<<<<< HEAD
 from r1chat.engine.base import Cancel
 from r1chat.engine.worker import WorkerEngine
 from r1chat.errors import R1ChatError
@@ -19,8 +26,18 @@ from r1chat.paths import Paths
 from r1chat.repl.table import COMMANDS
 from r1chat.settings import uses
 from r1chat.settings.layers import Settings
+=======
+from r1chat.engine.base import AnswerNow, Cancel
+from r1chat.errors import R1ChatError
+from r1chat.launch import DEMO, Launched
+from r1chat.repl import attach, view
+from r1chat.repl.table import COMMANDS
+from r1chat.terminal.completion import Candidate
+from r1chat.terminal.dumb import DumbTerminal
+>>>>>>> screen
 from r1chat.terminal.input import ReplTerminal
 from r1chat.terminal.live import Live, Thinking
+from r1chat.terminal.outbox import Entry
 from r1chat.terminal.screen import Screen
 
 GRACE = 2.0  # seconds a cancelled turn has to end when the user leaves
@@ -36,9 +53,19 @@ class Repl:
         chat: Chat,
         launched: Launched,
         screen: Screen,
+<<<<<<< HEAD
         settings: Settings,
         model: str,
         paths: Paths,
+=======
+        *,
+        thinking: Thinking = Thinking.SHOW,
+        formulas: bool = True,
+        math: bool = False,
+        history: Path | None = None,
+        vi: bool = False,
+        on_loaded: Callable[[], None] = lambda: None,
+>>>>>>> screen
     ) -> None:
         """`model` is the user's word for what was launched."""
         self.chat = chat
@@ -49,6 +76,7 @@ class Repl:
         self.paths = paths
         self.live = Live(screen, session=True)
         self._turn: threading.Thread | None = None
+<<<<<<< HEAD
         self._arriving: WorkerEngine | None = None  # of the model that is being changed to
         self.terminal = ReplTerminal(
             screen,
@@ -61,6 +89,29 @@ class Repl:
             at_once=self._at_once,
             history_path=paths.history,
         )
+=======
+        self.attached: list[tuple[str, str]] = []  # files that go with the next question: names and texts
+        self.terminal: ReplTerminal | DumbTerminal
+        if screen.dumb:
+            self.terminal = DumbTerminal(
+                screen, self.live, on_submit=self._submit, on_interrupt=self._interrupt, on_leave=self._interrupt
+            )
+        else:
+            self.terminal = ReplTerminal(
+                screen,
+                self.live,
+                on_submit=self._submit,
+                on_interrupt=self._interrupt,
+                on_leave=self._interrupt,
+                on_think=lambda: view.recall(self),
+                on_answer_now=lambda: self.chat.control(AnswerNow()),
+                bar=self._bar,
+                complete=self._complete,
+                at_once=self._at_once,
+                history_path=history,
+                vi=vi,
+            )
+>>>>>>> screen
         chat.add_sink(self.terminal.sink)
         self.apply(settings)
 
@@ -140,11 +191,27 @@ class Repl:
 
     # What the terminal calls
 
-    def _submit(self, text: str, pasted: bool) -> None:
-        if text.startswith("/") and not pasted:
-            self._obey(text.strip())
+    def _submit(self, entry: Entry) -> None:
+        if entry.commands:
+            self._obey(entry.text.strip())
             return
+<<<<<<< HEAD
         self.background(lambda: self._answer(text), "turn")
+=======
+        try:
+            files = [*self.attached, *(attach.read(self, path) for path in entry.files)]
+        except R1ChatError as error:
+            self._complain(error)
+            self.terminal.hold()
+            self.terminal.restore(entry)
+            return
+        self.attached.clear()
+        if entry.files:
+            self.say(f"Attached: {', '.join(map(attach.described, files))}.")
+        self.terminal.busy = True
+        self._turn = threading.Thread(target=self._answer, args=(entry.text, files), daemon=True, name="turn")
+        self._turn.start()
+>>>>>>> screen
 
     def _obey(self, line: str) -> None:
         name, _, argument = line.partition(" ")
@@ -162,33 +229,47 @@ class Repl:
         if arriving := self._arriving:
             threading.Thread(target=arriving.close, daemon=True, name="engine-close").start()
 
-    def _bar(self) -> str:
-        """The bottom bar: the model, what it is doing, how full the context is."""
-        info = self.launched.engine.info
-        state = "" if info else "loading…"
+    def _bar(self) -> Sequence[str]:
+        """The bottom bar: the model, how full the context is, what goes with the next question, and the plan."""
+        info, plan = self.launched.engine.info, self.launched.plan
         used = self._used()
-        context = f"context {used:,} of {self.launched.plan.n_ctx:,}" if info else ""
-        return " · ".join(part for part in (self.launched.target.name, state, context) if part)
+        context = f"context {used:,} of {plan.n_ctx:,}, {max(0, plan.n_ctx - used):,} left" if info else "loading…"
+        files = f"{len(self.attached)} file{'' if len(self.attached) == 1 else 's'} attached" if self.attached else ""
+        return [part for part in (self.launched.target.name, context, files, view.plan_in_short(plan)) if part]
 
     def _at_once(self, text: str) -> bool:
         """Whether a message is a command that need not wait for the end of the answer."""
-        found = COMMANDS.get(text.strip().partition(" ")[0])
+        found = COMMANDS.get(text.partition(" ")[0].strip())
         return found is not None and found.anytime
 
-    def _complete(self, text: str) -> Iterable[str]:
+    def _complete(self, text: str) -> Iterable[str | Candidate]:
         """Complete the name of a command, or what follows it."""
         name, blank, argument = text.partition(" ")
         if not text.startswith("/"):
             return ()
         if not blank:
-            return (known for known in sorted(COMMANDS) if known.startswith(name))
+            known = (command for command in COMMANDS.values() if command.name.startswith(name))
+            return (Candidate(command.name, len(name), command.help) for command in known)
         return COMMANDS[name].complete(self, argument) if name in COMMANDS else ()
 
     # In threads of their own
 
+<<<<<<< HEAD
     def _answer(self, text: str) -> None:
         for _ in self.chat.ask(f"{text}\n{directive(text)}" if self.settings["math"] else text):
             pass
+=======
+    def _answer(self, text: str, files: Sequence[tuple[str, str]]) -> None:
+        try:
+            for event in self.chat.ask(f"{text}\n{directive(text)}" if self._math else text, files=files):
+                if isinstance(event, Finished) and event.reason in (Reason.DIED, Reason.ERROR):
+                    self.terminal.hold()  # the next question would hardly fare better
+        except R1ChatError as error:
+            self.terminal.hold()
+            self._complain(error)
+        finally:
+            self.terminal.busy = False
+>>>>>>> screen
 
     def _wait_for_model(self) -> None:
         """Say at once when the model can't be loaded, and let the bar know when it is there."""

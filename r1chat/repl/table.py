@@ -7,13 +7,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+<<<<<<< HEAD
 from r1chat.repl import setup, view
+=======
+from r1chat.repl import attach, view
+from r1chat.terminal.completion import Candidate
+>>>>>>> screen
 
 if TYPE_CHECKING:
     from r1chat.repl.loop import Repl
 
 
-def nothing(repl: "Repl", word: str) -> Iterable[str]:
+def nothing(repl: "Repl", argument: str) -> Iterable[str | Candidate]:
     """Complete nothing."""
     return ()
 
@@ -22,8 +27,9 @@ def nothing(repl: "Repl", word: str) -> Iterable[str]:
 class Command:
     """A slash command: its name, what it does in a few words, its function, and what may follow the name.
 
-    `anytime`: it may also be given while an answer is coming; any other one waits for its end. `complete` gives the
-    words that can follow the name and begin with what was typed.
+    `anytime`: it may also be given while an answer is coming; any other one waits for its end. `complete` is
+    given what was typed after the name, and gives what can stand in the place of its last word; a Candidate says itself
+    what it replaces.
     """
 
     name: str
@@ -31,7 +37,7 @@ class Command:
     run: Callable[["Repl", str], None]
     argument: str = ""
     anytime: bool = False
-    complete: Callable[["Repl", str], Iterable[str]] = nothing
+    complete: Callable[["Repl", str], Iterable[str | Candidate]] = nothing
 
     @property
     def usage(self) -> str:
@@ -75,6 +81,7 @@ _ALL = (
         anytime=True,
         complete=view.think_words,
     ),
+<<<<<<< HEAD
     Command("/system", "set a system prompt", setup.system, "[TEXT|off]", anytime=True),
     Command(
         "/math",
@@ -84,6 +91,10 @@ _ALL = (
         anytime=True,
         complete=setup.switch_words,
     ),
+=======
+    Command("/thoughts", "read the thinking of an earlier turn, or the last one", view.thoughts, "[N]", anytime=True),
+    Command("/file", "attach a text file to the next question", attach.file, "[PATH]", complete=attach.paths),
+>>>>>>> screen
     Command("/stats", "tell the plan, and what the last turn took", view.stats, anytime=True),
 )
 COMMANDS = {command.name: command for command in _ALL}
