@@ -29,7 +29,7 @@ from r1chat.terminal import progress
 from r1chat.terminal.live import Live, Thinking
 from r1chat.terminal.paint import TerminalSink
 from r1chat.terminal.plain import JsonLinesSink, JsonSink, PlainSink
-from r1chat.terminal.screen import Screen, read_input
+from r1chat.terminal.screen import Screen, Theme, read_input
 
 STDIN = Path("-")
 
@@ -79,7 +79,6 @@ def run(
     alone. Without any of them it opens a chat. Each option with a default can also be set in config.toml (see
     `r1chat config`) and in the environment.
     """
-    screen = Screen.detect(os.environ, sys.stdin, sys.stdout, sys.stderr)
     form = "json" if json else "jsonl" if jsonl else "text"
     if json and jsonl:
         raise UsageError("--json and --jsonl exclude each other.", hint="Give one of them.")
@@ -94,6 +93,7 @@ def run(
         if debug():
             raise
         raise typer.Exit(_refuse(model or last_used(paths.find()) or DEMO, form, error)) from error
+    screen = Screen.detect(os.environ, sys.stdin, sys.stdout, sys.stderr, Theme(settings["theme"]))
     word = model if model is not None else settings["model"] or last_used(paths.find()) or DEMO
     job = Job(word, model is not None, settings, raw=raw, verbose=verbose, form=form, yes=yes)
     if prompt is None and not files and screen.converses and not (json or jsonl or raw):

@@ -5,36 +5,24 @@ thread at the start waits for the model to be there.
 """
 
 import threading
-<<<<<<< HEAD
-from collections.abc import Callable, Iterable
-=======
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
->>>>>>> screen
 
 from r1chat import __version__
 from r1chat.chat import Chat
 from r1chat.core.events import Finished, Reason
 from r1chat.core.prompt import directive
 from r1chat.core.sanitize import clean
-<<<<<<< HEAD
-from r1chat.engine.base import Cancel
+from r1chat.engine.base import AnswerNow, Cancel
 from r1chat.engine.worker import WorkerEngine
 from r1chat.errors import R1ChatError
 from r1chat.launch import DEMO, Launched, Target, check_file, launch, names_of, remember
 from r1chat.paths import Paths
+from r1chat.repl import attach, view
 from r1chat.repl.table import COMMANDS
 from r1chat.settings import uses
 from r1chat.settings.layers import Settings
-=======
-from r1chat.engine.base import AnswerNow, Cancel
-from r1chat.errors import R1ChatError
-from r1chat.launch import DEMO, Launched
-from r1chat.repl import attach, view
-from r1chat.repl.table import COMMANDS
 from r1chat.terminal.completion import Candidate
 from r1chat.terminal.dumb import DumbTerminal
->>>>>>> screen
 from r1chat.terminal.input import ReplTerminal
 from r1chat.terminal.live import Live, Thinking
 from r1chat.terminal.outbox import Entry
@@ -53,19 +41,9 @@ class Repl:
         chat: Chat,
         launched: Launched,
         screen: Screen,
-<<<<<<< HEAD
         settings: Settings,
         model: str,
         paths: Paths,
-=======
-        *,
-        thinking: Thinking = Thinking.SHOW,
-        formulas: bool = True,
-        math: bool = False,
-        history: Path | None = None,
-        vi: bool = False,
-        on_loaded: Callable[[], None] = lambda: None,
->>>>>>> screen
     ) -> None:
         """`model` is the user's word for what was launched."""
         self.chat = chat
@@ -74,22 +52,9 @@ class Repl:
         self.settings = settings
         self.model = model
         self.paths = paths
-        self.live = Live(screen, session=True)
+        self.live = Live(screen, thinking=_way(settings), session=True)
         self._turn: threading.Thread | None = None
-<<<<<<< HEAD
         self._arriving: WorkerEngine | None = None  # of the model that is being changed to
-        self.terminal = ReplTerminal(
-            screen,
-            self.live,
-            on_submit=self._submit,
-            on_interrupt=self._interrupt,
-            on_leave=self._interrupt,
-            bar=self._bar,
-            complete=self._complete,
-            at_once=self._at_once,
-            history_path=paths.history,
-        )
-=======
         self.attached: list[tuple[str, str]] = []  # files that go with the next question: names and texts
         self.terminal: ReplTerminal | DumbTerminal
         if screen.dumb:
@@ -108,10 +73,9 @@ class Repl:
                 bar=self._bar,
                 complete=self._complete,
                 at_once=self._at_once,
-                history_path=history,
-                vi=vi,
+                history_path=paths.history,
+                vi=settings["keys"] == "vi",
             )
->>>>>>> screen
         chat.add_sink(self.terminal.sink)
         self.apply(settings)
 
@@ -135,12 +99,23 @@ class Repl:
 
     def apply(self, settings: Settings) -> None:
         """Let changed settings hold: those of the screen at once, those of the model from the next question on."""
+        if _way(settings) is not _way(self.settings):
+            self.terminal.switch(_way(settings))
         self.settings = settings
         self.chat.options = uses.options(settings)
         self.chat.system = settings["system"]
-        self.live.thinking = Thinking(settings["thinking"] or Thinking.SHOW)
         self.live.formulas = settings["latex"]
         self.terminal.refresh()
+
+    def change(self, name: str, word: str) -> None:
+        """Set a value for this session. Raises UsageError."""
+        self.apply(self.now().change(name, word))
+
+    def now(self) -> Settings:
+        """Give the settings as they are: a key may have switched the thinking."""
+        if self.live.thinking is not _way(self.settings):
+            self.settings = self.settings.change("thinking", self.live.thinking)
+        return self.settings
 
     def complain(self, error: R1ChatError) -> None:
         """Say what went wrong, and the way out."""
@@ -154,6 +129,7 @@ class Repl:
             try:
                 function()
             except R1ChatError as error:
+                self.terminal.hold()
                 self.complain(error)
             finally:
                 self.terminal.busy = False
@@ -195,23 +171,17 @@ class Repl:
         if entry.commands:
             self._obey(entry.text.strip())
             return
-<<<<<<< HEAD
-        self.background(lambda: self._answer(text), "turn")
-=======
         try:
             files = [*self.attached, *(attach.read(self, path) for path in entry.files)]
         except R1ChatError as error:
-            self._complain(error)
+            self.complain(error)
             self.terminal.hold()
             self.terminal.restore(entry)
             return
         self.attached.clear()
         if entry.files:
             self.say(f"Attached: {', '.join(map(attach.described, files))}.")
-        self.terminal.busy = True
-        self._turn = threading.Thread(target=self._answer, args=(entry.text, files), daemon=True, name="turn")
-        self._turn.start()
->>>>>>> screen
+        self.background(lambda: self._answer(entry.text, files), "turn")
 
     def _obey(self, line: str) -> None:
         name, _, argument = line.partition(" ")
@@ -254,22 +224,10 @@ class Repl:
 
     # In threads of their own
 
-<<<<<<< HEAD
-    def _answer(self, text: str) -> None:
-        for _ in self.chat.ask(f"{text}\n{directive(text)}" if self.settings["math"] else text):
-            pass
-=======
     def _answer(self, text: str, files: Sequence[tuple[str, str]]) -> None:
-        try:
-            for event in self.chat.ask(f"{text}\n{directive(text)}" if self._math else text, files=files):
-                if isinstance(event, Finished) and event.reason in (Reason.DIED, Reason.ERROR):
-                    self.terminal.hold()  # the next question would hardly fare better
-        except R1ChatError as error:
-            self.terminal.hold()
-            self._complain(error)
-        finally:
-            self.terminal.busy = False
->>>>>>> screen
+        for event in self.chat.ask(f"{text}\n{directive(text)}" if self.settings["math"] else text, files=files):
+            if isinstance(event, Finished) and event.reason in (Reason.DIED, Reason.ERROR):
+                self.terminal.hold()  # the next question would hardly fare better
 
     def _wait_for_model(self) -> None:
         """Say at once when the model can't be loaded, and let the bar know when it is there."""
@@ -285,6 +243,11 @@ class Repl:
         """Tokens of the conversation as the next prompt will hold it: all but the thinking."""
         path = self.chat.path
         return path[-1].finished.usage.prompt_tokens + path[-1].finished.usage.answer_tokens if path else 0
+
+
+def _way(settings: Settings) -> Thinking:
+    """What is to become of the thinking; a chat shows it, unless it is told not to."""
+    return Thinking(settings["thinking"] or Thinking.SHOW)
 
 
 def greeting(launched: Launched, *, named: bool) -> tuple[str, ...]:

@@ -56,8 +56,9 @@ def set_(repl: "Repl", argument: str) -> None:
     if not word:
         show(repl, name)
         return
-    setting, before = known(name), repl.settings.text(known(name).name)
-    repl.apply(repl.settings.change(name, word))
+    setting = known(name)
+    before = repl.now().text(setting.name)
+    repl.change(name, word)
     now = one_line(repl.settings.text(setting.name))
     origin = "" if repl.settings.origin(setting.name) == "/set" else f", from {repl.settings.origin(setting.name)}"
     later = f" It holds when a model is loaded: /model {repl.model}" if setting.when is When.LOAD else ""
@@ -76,7 +77,7 @@ def set_words(repl: "Repl", argument: str) -> Iterable[str]:
 
 def show(repl: "Repl", argument: str) -> None:
     """Tell settings, their values, and where these come from."""
-    settings, mark = repl.settings, repl.screen.glyph("…", "...")
+    settings, mark = repl.now(), repl.screen.glyph("…", "...")
     shown = [known(argument).name] if argument else list(SETTINGS)
     rows = [[name, settings.text(name), settings.origin(name)] for name in shown]
     columns = [Column("SETTING"), Column("VALUE", shrinks=True, at_end=True), Column("FROM", shrinks=True)]
@@ -95,14 +96,14 @@ def show_words(repl: "Repl", word: str) -> Iterable[str]:
 def system(repl: "Repl", argument: str) -> None:
     """Set the system prompt; "off" leaves it out."""
     if argument:
-        repl.apply(repl.settings.change("system", "" if argument.casefold() == "off" else argument))
+        repl.change("system", "" if argument.casefold() == "off" else argument)
     text = one_line(repl.settings["system"])
     repl.say(f"The system prompt is: {text}" if text else "There is no system prompt; DeepSeek recommends none for R1.")
 
 
 def math(repl: "Repl", argument: str) -> None:
     """Add DeepSeek's directive for mathematics to every question, or no longer."""
-    repl.apply(repl.settings.change("math", argument or ("off" if repl.settings["math"] else "on")))
+    repl.change("math", argument or ("off" if repl.settings["math"] else "on"))
     added = "is added" if repl.settings["math"] else "is not added"
     repl.say(f"DeepSeek's directive for mathematics {added} to your questions.")
 

@@ -7,12 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-<<<<<<< HEAD
-from r1chat.repl import setup, view
-=======
-from r1chat.repl import attach, view
+from r1chat.repl import attach, setup, view
 from r1chat.terminal.completion import Candidate
->>>>>>> screen
 
 if TYPE_CHECKING:
     from r1chat.repl.loop import Repl
@@ -81,7 +77,6 @@ _ALL = (
         anytime=True,
         complete=view.think_words,
     ),
-<<<<<<< HEAD
     Command("/system", "set a system prompt", setup.system, "[TEXT|off]", anytime=True),
     Command(
         "/math",
@@ -91,10 +86,8 @@ _ALL = (
         anytime=True,
         complete=setup.switch_words,
     ),
-=======
     Command("/thoughts", "read the thinking of an earlier turn, or the last one", view.thoughts, "[N]", anytime=True),
     Command("/file", "attach a text file to the next question", attach.file, "[PATH]", complete=attach.paths),
->>>>>>> screen
     Command("/stats", "tell the plan, and what the last turn took", view.stats, anytime=True),
 )
 COMMANDS = {command.name: command for command in _ALL}

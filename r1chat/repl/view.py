@@ -46,15 +46,10 @@ def think(repl: "Repl", argument: str) -> None:
     """Set what becomes of the thinking."""
     if argument:
         try:
-<<<<<<< HEAD
-            way = Thinking(argument.lower())
-=======
-            repl.terminal.switch(Thinking(argument.lower()))
->>>>>>> screen
+            repl.change("thinking", Thinking(argument.lower()))
         except ValueError:
             repl.say(f"{clean(argument)} is none of show, fold and hide.")
             return
-        repl.apply(repl.settings.change("thinking", way))
     repl.say(f"The thinking is set to {repl.live.thinking}.")
 
 

@@ -231,12 +231,12 @@ _ALL = (
     Setting("latex", "Draw mathematics; off shows its LaTeX source.", words.YES, True, "--latex"),
     Setting(
         "theme",
-        "Colours for a dark or a light background, or none.",
-        words.choice("auto", "dark", "light", "plain"),
+        "Colours for a dark or a light background; auto goes by COLORFGBG.",
+        words.choice("auto", "dark", "light"),
         "auto",
         when=When.START,
     ),
-    Setting("keys", "How the line is edited.", words.choice("emacs", "vi"), "emacs"),
+    Setting("keys", "How the line is edited.", words.choice("emacs", "vi"), "emacs", when=When.START),
     Setting(
         "ctx",
         "Context in tokens.",
