@@ -16,6 +16,7 @@ from r1chat.settings.lines import Key, line_of, lines_of
 from r1chat.settings.table import SETTINGS, find, nearest
 
 SECTIONS: Final = ("models", "profiles")
+_SECTIONS: Final = dict.fromkeys(SECTIONS)
 _AT = re.compile(r" \(at line (\d+), column \d+\)$")
 
 
@@ -46,7 +47,7 @@ def read(file: Path | None) -> Config:
         return Config()
     try:
         text = file.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return Config(file)
     except OSError as error:
         message = f"The settings {file} can't be read: {error.strerror or error}."
@@ -97,7 +98,7 @@ class _Reader:
         for key, raw in table.items():
             place = self._place((*section, key))
             setting = find(key)
-            if setting is None:
+            if setting is None or (isinstance(raw, dict) and nearest(key, _SECTIONS)):
                 raise self._unknown(key, raw, place)
             if section and (setting.top or (setting.name == "model" and section[0] == "models")):
                 hint = f"Move the line above the first section: {key} can't be set for {' '.join(_singular(section))}."
@@ -110,11 +111,11 @@ class _Reader:
         return layer
 
     def _unknown(self, key: str, raw: object, place: str) -> UsageError:
-        if near := nearest(key, {**SETTINGS, **dict.fromkeys(SECTIONS)} if isinstance(raw, dict) else SETTINGS):
-            hint = f"Did you mean {near}?"
-        else:
-            hint = "`r1chat config` lists the settings, when this line is gone."
-        return UsageError(f"{place}: there is no setting {key!r}.", hint=hint)
+        """Say that a key is none, and what it may have been meant to be."""
+        what, known = ("section", _SECTIONS) if isinstance(raw, dict) else ("setting", SETTINGS)
+        near = nearest(key, known)
+        hint = f"Did you mean {near}?" if near else "Take it out; `r1chat config` lists what there is."
+        return UsageError(f"{place}: there is no {what} {key!r}.", hint=hint)
 
     def _place(self, key: Key) -> str:
         return f"{self._file}:{line_of(self._lines, key)}"

@@ -39,7 +39,10 @@ def lines_of(text: str) -> Mapping[Key, int]:
 
 
 def line_of(lines: Mapping[Key, int], key: Sequence[str]) -> int:
-    """Give the line of a key, or of the table that it stands in."""
+    """Give the line of a key, or of the first thing below it, or of the table that it stands in."""
+    inside = [line for known, line in lines.items() if known[: len(key)] == tuple(key)]
+    if inside:
+        return min(inside)
     for length in range(len(key), 0, -1):
         if (line := lines.get(tuple(key[:length]))) is not None:
             return line

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from r1chat.chat import Options
 from r1chat.core.memory import SMALLEST_CTX
 from r1chat.core.sampling import Sampling
 from r1chat.errors import UsageError
@@ -76,12 +75,13 @@ class Setting:
             else:
                 value = self.kind.value(_word(raw).strip() if self.kind is not words.TEXT else _word(raw))
         except (ValueError, OverflowError) as error:
-            message = f"{place}{self.name} must be {self.kind.what}, not {_told(raw)}."
-            raise UsageError(message, hint=f"The default is {self.default_text}.") from error
+            hint = f"Use {self.kind.what}; the default is {self.default_text}."
+            raise UsageError(f"{place}{self.name} can't be {_told(raw)}.", hint=hint) from error
         try:
             self.check(value)
         except UsageError as error:
-            raise UsageError(place + error.message, hint=error.hint) from error
+            told = error.message if not place else f"{place}{error.message[0].lower()}{error.message[1:]}"
+            raise UsageError(told, hint=error.hint) from error
         return value
 
 
@@ -202,11 +202,10 @@ _ALL = (
     Setting(
         "max_tokens",
         "Generate at most so many tokens, thinking included.",
-        words.whole(nothing="none"),
+        words.whole(1, nothing="none"),
         flag="--max-tokens",
         metavar="N",
         shown="none but the context",
-        check=lambda value: Options(max_tokens=value),
     ),
     Setting(
         "think_budget",
