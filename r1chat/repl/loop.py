@@ -138,6 +138,10 @@ class Repl:
         self._turn = threading.Thread(target=work, daemon=True, name=name)
         self._turn.start()
 
+    def ask(self, text: str, files: Sequence[tuple[str, str]] = ()) -> None:
+        """Ask the model, in a thread."""
+        self.background(lambda: self._answer(text, files), "turn")
+
     def switch(self, target: Target, model: str) -> None:
         """Go on with another model, the conversation kept; `model` is the user's word for it. Takes its time.
 
@@ -181,7 +185,8 @@ class Repl:
         self.attached.clear()
         if entry.files:
             self.say(f"Attached: {', '.join(map(attach.described, files))}.")
-        self.background(lambda: self._answer(entry.text, files), "turn")
+        math = self.settings["math"]
+        self.ask(f"{entry.text}\n{directive(entry.text)}" if math else entry.text, files)
 
     def _obey(self, line: str) -> None:
         name, _, argument = line.partition(" ")
@@ -225,7 +230,7 @@ class Repl:
     # In threads of their own
 
     def _answer(self, text: str, files: Sequence[tuple[str, str]]) -> None:
-        for event in self.chat.ask(f"{text}\n{directive(text)}" if self.settings["math"] else text, files=files):
+        for event in self.chat.ask(text, files=files):
             if isinstance(event, Finished) and event.reason in (Reason.DIED, Reason.ERROR):
                 self.terminal.hold()  # the next question would hardly fare better
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from r1chat.repl import attach, setup, view
+from r1chat.repl import attach, clip, setup, turns, view
 from r1chat.terminal.completion import Candidate
 
 if TYPE_CHECKING:
@@ -87,7 +87,29 @@ _ALL = (
         complete=setup.switch_words,
     ),
     Command("/thoughts", "read the thinking of an earlier turn, or the last one", view.thoughts, "[N]", anytime=True),
+    Command(
+        "/edit",
+        "ask the last question in other words: in your editor, or behind the command",
+        turns.edit,
+        "[TEXT]",
+        complete=turns.last_question,
+    ),
+    Command(
+        "/copy",
+        "copy the answer, its code or its thinking to the clipboard",
+        clip.copy,
+        "[answer|code [N]|thinking]",
+        complete=clip.copy_words,
+    ),
+    Command(
+        "/code",
+        "list the answer's blocks of code, show one, save one",
+        clip.code,
+        "[N] [FILE]",
+        complete=clip.code_words,
+    ),
     Command("/file", "attach a text file to the next question", attach.file, "[PATH]", complete=attach.paths),
     Command("/stats", "tell the plan, and what the last turn took", view.stats, anytime=True),
+    Command("/context", "tell what fills the context", view.context),
 )
 COMMANDS = {command.name: command for command in _ALL}

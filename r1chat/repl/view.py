@@ -1,19 +1,23 @@
 """Slash commands about what is on the screen: help, the thinking's display, figures, a clean start, the way out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from r1chat.chat import Exchange
 from r1chat.core.memory import ALL_LAYERS, Plan
+from r1chat.core.messages import Message, Role
+from r1chat.core.prompt import render
 from r1chat.core.sanitize import clean
 from r1chat.terminal import progress
 from r1chat.terminal.live import Thinking, plain_rows
+from r1chat.terminal.meters import ASCII, UNICODE, meter
 from r1chat.terminal.wrap import fit
 
 if TYPE_CHECKING:
     from r1chat.repl.loop import Repl
 
 
+BAR_CELLS = 40
 KEYS = (
     'Alt-Enter begins a new line, as Enter does in an open ``` block or after """. @PATH attaches a text file.',
     "Enter during an answer lets the message wait, Up takes it back. Ctrl-R searches the history, Tab completes, "
@@ -96,6 +100,34 @@ def plan_in_short(plan: Plan) -> str:
         layers = f"{plan.n_gpu_layers} layers on the GPU"
     kv = plan.type_k if plan.type_k == plan.type_v else f"{plan.type_k}/{plan.type_v}"
     return f"{layers}, KV {kv}"
+
+
+def context(repl: "Repl", argument: str) -> None:
+    """Tell what of the context the system prompt, the turns and the last turn take, and what is free."""
+    engine, plan, messages = repl.launched.engine, repl.launched.plan, repl.chat.messages
+    if engine.info is None:
+        repl.say("The model is still loading.")
+        return
+    ends = (n_system(messages), len(messages) - 2 * bool(repl.chat.path and repl.chat.path[-1].answered), len(messages))
+    counts = [engine.count(render(messages[:end], family=repl.launched.shape.family, think=None)) for end in ends]
+    begin, before, total = counts
+    glyphs = UNICODE if repl.screen.unicode else ASCII
+    bar = meter([begin, before - begin, total - before], plan.n_ctx, BAR_CELLS, glyphs)
+    parts = (
+        (glyphs[0], "system prompt" if ends[0] else "begin", begin),
+        (glyphs[1], f"earlier turns ({(ends[1] - ends[0]) // 2})", before - begin),
+        (glyphs[2], "last turn", total - before),
+        (glyphs[3], "free", max(0, plan.n_ctx - total)),
+    )
+    rows = [f"  {sign} {what:<20} {n_tokens:>9,}" for sign, what, n_tokens in parts]
+    head = f"  {bar}  {total:,} of {plan.n_ctx:,} tokens"
+    repl.terminal.print("\n".join([head, *rows]))
+    repl.say(f"{plan.reserve:,} of the free ones are kept for the answer. Earlier thinking takes no room.")
+
+
+def n_system(messages: Sequence[Message]) -> int:
+    """How many messages stand before the conversation: the system prompt, or none."""
+    return sum(message.role is Role.SYSTEM for message in messages[:1])
 
 
 def _thought(exchange: Exchange) -> str:

@@ -14,6 +14,7 @@ from typing import IO
 from r1chat.core.events import Event, Finished, Started
 from r1chat.errors import R1ChatError
 from r1chat.terminal import draft as drafts
+from r1chat.terminal import editor
 from r1chat.terminal.live import Live, Thinking
 from r1chat.terminal.outbox import Entry
 from r1chat.terminal.paint import REDRAW_SECONDS
@@ -101,6 +102,17 @@ class DumbTerminal:
         """Show, fold or hide the thinking from now on."""
         with self._lock:
             self._live.switch(thinking)
+
+    def echo(self, text: str) -> None:
+        """Repeat a text as if it had been entered."""
+        self.print("\n".join((CONTINUATION if index else PROMPT) + line for index, line in enumerate(text.split("\n"))))
+
+    def send(self, sequence: str) -> None:
+        """No sequence means anything here."""
+
+    def edit(self, text: str, done: Callable[[str], None]) -> None:
+        """Let the user change a text in an editor; `done` gets what came of it. Raises what `editor.edit` does."""
+        done(editor.edit(text))
 
     def restore(self, entry: Entry) -> None:
         """What was typed is on the screen; it can't be put anywhere else."""

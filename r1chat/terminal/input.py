@@ -117,7 +117,7 @@ class ReplTerminal:
             suspend=lambda: self._app.suspend_to_background(),
             think=self._think,
             answer_now=lambda: self._call_back(on_answer_now),
-            edit=lambda: self._begin(self._edit()),
+            edit=self._edit_prompt,
             take_back=self._take_back,
             can_take_back=lambda: bool(self._outbox),
         )
@@ -171,6 +171,18 @@ class ReplTerminal:
         with self._lock:
             self._live.switch(thinking)
         self._wake()
+
+    def echo(self, text: str) -> None:
+        """Repeat a text as if it had been entered."""
+        self._echo(Entry(text, text, literal=True))
+
+    def send(self, sequence: str) -> None:
+        """Write a sequence that shows nothing."""
+        self._call_soon(lambda: self._send_raw(sequence))
+
+    def edit(self, text: str, done: Callable[[str], None]) -> None:
+        """Let the user change a text in an editor; `done` gets what came of it, in the main thread."""
+        self._call_soon(lambda: self._begin(self._edit(text, done)))
 
     def restore(self, entry: Entry) -> None:
         """Put a message that could not be sent back into the prompt."""
@@ -367,18 +379,24 @@ class ReplTerminal:
         self._interrupted = False
         self._hint = ""
 
-    async def _edit(self) -> None:
+    def _edit_prompt(self) -> None:
         """Let the user write the message in an editor."""
         before = self._prompt.whole
+        self._begin(self._edit(before, lambda after: self._prompt.replace(after) if after != before else None))
+
+    async def _edit(self, text: str, done: Callable[[str], None]) -> None:
         try:
             async with in_terminal():
-                after = await run_in_executor_with_context(lambda: editor.edit(before))
+                after = await run_in_executor_with_context(lambda: editor.edit(text))
         except (R1ChatError, OSError) as error:
             self._tell(clean(f"{error}"))
         else:
-            if after != before:
-                self._prompt.replace(after)
+            self._call_back(done, after)
         self._wake()
+
+    def _send_raw(self, sequence: str) -> None:
+        self._app.output.write_raw(sequence)
+        self._app.output.flush()
 
     async def _page(self, title: str, rows: Sequence[str]) -> None:
         """Give the terminal to a pager."""
