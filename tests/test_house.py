@@ -27,6 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "core",
         "errors",
         "chat",
+        "files",
         "launch",
         "paths",
         "settings",
