@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from r1chat import __version__
 from r1chat.chat import Chat
-from r1chat.core.events import Finished, Reason
+from r1chat.core.events import Finished, Reason, Usage
 from r1chat.core.prompt import directive
 from r1chat.core.sanitize import clean
 from r1chat.engine.base import AnswerNow, Cancel
@@ -246,8 +246,9 @@ class Repl:
 
     def _used(self) -> int:
         """Tokens of the conversation as the next prompt will hold it: all but the thinking."""
-        path = self.chat.path
-        return path[-1].finished.usage.prompt_tokens + path[-1].finished.usage.answer_tokens if path else 0
+        answered = [exchange for exchange in self.chat.path if exchange.answered]
+        usage = answered[-1].finished.usage if answered else Usage()
+        return usage.prompt_tokens + usage.answer_tokens
 
 
 def _way(settings: Settings) -> Thinking:

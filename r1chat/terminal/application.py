@@ -11,6 +11,7 @@ from prompt_toolkit.output import ColorDepth, Output, create_output
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.styles import Style
 
+from r1chat.terminal.paint import ERASE_DOWN
 from r1chat.terminal.screen import Colors, Screen
 
 DEPTHS = {
@@ -63,11 +64,19 @@ class ReplApplication(Application[None]):
         super()._on_resize()
 
 
+class ReplOutput(Vt100_Output):
+    """Erases as paint.py does."""
+
+    def erase_down(self) -> None:
+        """Erase from the cursor, which stands in the first column, to the end of the screen."""
+        self.write_raw(ERASE_DOWN)
+
+
 def make_output(screen: Screen) -> Output:
     """Make what draws on this screen."""
     if sys.platform == "win32":
         return create_output()
-    return Vt100_Output(
+    return ReplOutput(
         sys.stdout,
         lambda: Size(rows=screen.rows, columns=screen.columns),
         default_color_depth=DEPTHS[screen.colors],
