@@ -107,7 +107,7 @@ class Chat:
         self._engine = engine
         self._family = family
         self.options = options or Options()
-        self._system = system
+        self.system = system  # may be changed between turns, like the options
         self._opening = tuple(opening)  # told in the next turn
         self._advised = False  # whether a first turn has told what we do otherwise than DeepSeek recommends
         self._sinks = tuple(sinks)
@@ -157,7 +157,7 @@ class Chat:
     @property
     def messages(self) -> tuple[Message, ...]:
         """The conversation so far, system text first. Questions that got no answer are left out."""
-        system = (Message(Role.SYSTEM, self._system),) if self._system else ()
+        system = (Message(Role.SYSTEM, self.system),) if self.system else ()
         return (*system, *(m for e in self.path if e.answered for m in (e.question, e.answer)))
 
     @property
@@ -257,7 +257,7 @@ class Chat:
         if self.options.sampling.greedy:
             text = "At temperature 0, R1 tends to repeat itself without end; DeepSeek recommends 0.6."
             yield Notice("greedy", text)
-        if self._system and not FAMILIES[self._family].advises_system:
+        if self.system and not FAMILIES[self._family].advises_system:
             text = "DeepSeek recommends R1 without a system prompt: put instructions into the question."
             yield Notice("system-prompt", text)
 

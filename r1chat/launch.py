@@ -94,6 +94,15 @@ def at_hand(model: str, paths: Paths) -> Target:
     return found
 
 
+def names_of(found: Target | Wish) -> tuple[str, ...]:
+    """Give the names under which settings may speak of a model: those of all its forms, then those of just this one."""
+    title = reference.named(found.title if isinstance(found, Wish) else found.name)
+    quantization = found.quantization if isinstance(found, Wish) else title.quantization
+    every = (*(found.entry.names if found.entry else ()), title.name)
+    own = (found.repository,) if isinstance(found, Wish) else (found.path.stem, found.path.name, str(found.path))
+    return (*every, *(f"{name}:{quantization}" for name in every if quantization), *own)
+
+
 def not_here(wish: Wish) -> NotFoundError:
     """Say that a model is not on this machine, and the command that gets it."""
     size = f" ({size_text(wish.download.n_bytes)})" if wish.download and wish.download.n_bytes else ""
@@ -117,6 +126,11 @@ def launch(target: Target, wishes: Wishes, paths: Paths) -> Launched:
     engine = WorkerEngine(str(file.path), SelfCheck(paths.self_check, library.demo_path()))
     engine.load(chosen)
     return Launched(target, shape, chosen, engine, machine)
+
+
+def check_file(target: Target) -> None:
+    """Refuse a file that no plan could load, before anything is given up for it. Raises what `launch` does of it."""
+    judge(read_model(target.path).header)
 
 
 def check_wishes(wishes: Wishes, machine: Devices) -> None:

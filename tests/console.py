@@ -31,6 +31,7 @@ class Console:
         self._screen = pyte.HistoryScreen(columns, rows, history=10_000)
         self._stream = pyte.ByteStream(self._screen)
         self._lock = threading.Lock()
+        self.raw = bytearray()  # what the program wrote, sequences and all
         self.process = subprocess.Popen(
             [sys.executable, "-I", "-c", _OWN, *argv],
             stdin=slave,
@@ -98,4 +99,5 @@ class Console:
             if not data:
                 return
             with self._lock:
+                self.raw += data
                 self._stream.feed(data)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from r1chat import paths, settings
+from r1chat import paths
 from r1chat.core.memory import Devices, Wishes
 from r1chat.core.placement import Device
 from r1chat.engine.dryrun import DryRuns
@@ -103,30 +103,6 @@ def test_everything_lives_in_the_home_that_is_named(tmp_path: Path) -> None:
     named = paths.find({"R1CHAT_HOME": str(tmp_path)})
     assert {tmp_path} == {named.config, named.state, named.history.parent, named.self_check.parent}
     assert "r1chat" in str(paths.find({}).state)
-
-
-def test_the_environment_is_read_into_settings() -> None:
-    """R1CHAT_MODEL and R1CHAT_DEBUG; empty ones count as unset."""
-    assert settings.Settings("x", debug=True) == settings.load({"R1CHAT_MODEL": "x", "R1CHAT_DEBUG": "1"})
-    assert settings.Settings() == settings.load({"R1CHAT_MODEL": "", "R1CHAT_DEBUG": "0"})
-
-
-def test_hosts_for_the_token_are_settings(tmp_path: Path) -> None:
-    """Hosts that may see the token come from the environment and from the settings file, which need not be there."""
-    file = tmp_path / "config.toml"
-    assert ("a", "b") == settings.load({"R1CHAT_TOKEN_HOSTS": "a, b"}, file).token_hosts
-    file.write_text('token_hosts = ["hub.example.org"]')
-    assert ("a", "hub.example.org") == settings.load({"R1CHAT_TOKEN_HOSTS": "a"}, file).token_hosts
-
-
-@pytest.mark.parametrize("text", ["token_hosts = 1", "token_hosts = [1]", "not toml", "\xff"])
-def test_settings_that_make_no_sense_are_named(tmp_path: Path, text: str) -> None:
-    """A settings file with a mistake is refused by name."""
-    file = tmp_path / "config.toml"
-    file.write_bytes(text.encode("latin-1"))
-    with pytest.raises(UsageError) as error:
-        settings.load({}, file)
-    assert "config.toml" in error.value.message
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
-from r1chat import __version__, settings
+from r1chat import __version__
 from r1chat.cli.commands import COMMANDS
 from r1chat.core.sanitize import clean
 from r1chat.errors import ExitCode, R1ChatError, UsageError
+from r1chat.settings import debug
 from r1chat.terminal.screen import make_streams_safe
 
 _CANT_WRITE = {errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC}  # nothing else that we write to lets them through
@@ -70,12 +71,12 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except R1ChatError as error:
-        if settings.load().debug:
+        if debug():
             raise
         report(error)
         return error.exit_code
     except Exception as error:
-        if settings.load().debug:
+        if debug():
             raise
         if isinstance(error, OSError) and error.errno in _CANT_WRITE:
             full = R1ChatError(f"The output can't be written: {error.strerror}.", hint="Make room, and run it again.")

@@ -23,7 +23,7 @@ from r1chat.core.sizes import size_text
 from r1chat.engine import devices, host
 from r1chat.engine.dryrun import DryRuns
 from r1chat.errors import DownloadError, ExitCode, FitError, NotFoundError, R1ChatError, UsageError
-from r1chat.launch import Target, check_wishes, find, largest_fitting, measured_plan, with_advice
+from r1chat.launch import Target, check_wishes, find, largest_fitting, measured_plan, names_of, with_advice
 from r1chat.models import blueprint
 from r1chat.models.card import card_of_streams
 from r1chat.models.catalog import Entry
@@ -32,6 +32,7 @@ from r1chat.models.mixture import MIXTURES
 from r1chat.models.resolve import Wish
 from r1chat.models.shape import shape_of
 from r1chat.models.shards import read_model
+from r1chat.settings import uses
 from r1chat.terminal.meters import ASCII, UNICODE, meter
 from r1chat.terminal.tables import Column, facts, one_line
 
@@ -62,14 +63,16 @@ def fit_command(open_remote: OpenRemote | None) -> Callable[..., None]:
     """Make the command `fit`. `open_remote` opens a model that is not on this machine."""
 
     def fit(
+        context: typer.Context,
         name: Annotated[
             str | None,
             typer.Argument(metavar="NAME", help="A model. Without one: all that have a name.", show_default=False),
         ] = None,
-        n_ctx: opt.Ctx = None,
-        gpu_layers: opt.GpuLayers = "auto",
-        kv: opt.Kv = "auto",
-        cpu_moe: opt.CpuMoe = "auto",
+        profile: opt.Profile = None,
+        ctx: opt.Ctx = None,
+        gpu_layers: opt.GpuLayers = None,
+        kv: opt.Kv = None,
+        cpu_moe: opt.CpuMoe = None,
         vram: opt.Vram = None,
         ram: opt.Ram = None,
         margin: opt.Margin = None,
@@ -79,14 +82,16 @@ def fit_command(open_remote: OpenRemote | None) -> Callable[..., None]:
 
         With --vram and --ram: how it would fit another machine. Nothing is loaded or downloaded.
         """
-        wishes = opt.wishes(n_ctx, None, gpu_layers, kv, cpu_moe, vram, ram, margin)
+        settings = opt.settings(context)
+        found = find(name, paths.find()) if name is not None else None
+        wishes = uses.wishes(settings.for_model(names_of(found)) if found else settings)
         shelf, machine = open_shelf(), devices.survey()
         if not any(wishes.vram):
             check_wishes(wishes, machine)
-        if name is None:
+        if found is None:
             _catalogue(shelf, machine, wishes, json=json)
         else:
-            code = _one(shelf, _subject(name, open_remote), machine, wishes, json=json)
+            code = _one(shelf, _subject(found, open_remote), machine, wishes, json=json)
             if code:
                 raise typer.Exit(code)
 
@@ -96,9 +101,8 @@ def fit_command(open_remote: OpenRemote | None) -> Callable[..., None]:
 # One model
 
 
-def _subject(name: str, open_remote: OpenRemote | None) -> Subject:
+def _subject(found: Target | Wish, open_remote: OpenRemote | None) -> Subject:
     """Find a model's shape: from its file, from the catalogue's figures, or from its header on the Hub."""
-    found = find(name, paths.find())
     if isinstance(found, Target):
         file = read_model(found.path)
         judge(file.header)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, BinaryIO, Final
 
 import typer
 
-from r1chat import paths, settings
+from r1chat import paths
 from r1chat.cli.show import Remote
 from r1chat.core.sanitize import clean, dumps
 from r1chat.core.sizes import size_text
@@ -28,6 +28,7 @@ from r1chat.models.pull import pull as download
 from r1chat.models.reference import parse
 from r1chat.models.resolve import Wish, wish
 from r1chat.models.variants import RepoFile, Variant, choose, listed, variants
+from r1chat.settings import layers as settings
 from r1chat.terminal.bars import Bar, bars
 from r1chat.terminal.screen import Screen
 
@@ -128,7 +129,7 @@ def access(
     offline = offline or any(
         environ.get(name, "").upper() in _TRUE for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
     )
-    trusted = settings.load(environ, paths.find(environ).settings).token_hosts
+    trusted = settings.load(environ, paths.find(environ).settings)["token_hosts"]
     policy = TokenPolicy(_token(environ, token), frozenset((*token_hosts, *trusted)))
     return Access(environ.get("HF_ENDPOINT", "").strip() or ENDPOINT, policy, offline, hub_cache(environ))
 

@@ -52,6 +52,7 @@ class Markdown:
         self._formulas = formulas and screen.unicode
         self._parser = _parser()
         self._colored = screen.colors is not Colors.NONE
+        self._accent = Style(color=screen.shade("cyan", "blue"))
         self._console = Console(
             file=io.StringIO(),
             color_system=None,  # segments are turned into text in `ansi`, not by the console
@@ -135,7 +136,7 @@ class Markdown:
             elif token.type == "code_inline":
                 content = masked.restore(token.content)
                 shown = content if self._colored else f"`{content}`"
-                text.append(shown, style + Style(color="cyan") if self._colored else style)
+                text.append(shown, style + self._accent if self._colored else style)
             elif token.type == "image":
                 target = masked.restore(str(token.attrs.get("src", "")))
                 text.append(f"[{masked.restore(token.content)}] ({target})", style)
@@ -244,7 +245,7 @@ class Markdown:
             loose_here = loose and len(item.children) > 1
             content = self._children(item, masked, max(1, columns - len(marker)), loose=loose_here)
             for index, row in enumerate(content or [Text()]):
-                before = Text(marker, Style(color="cyan") if self._colored else "") if index == 0 else None
+                before = Text(marker, self._accent if self._colored else "") if index == 0 else None
                 rows.append(_join(before or Text(" " * len(marker)), row))
         return rows
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from r1chat.cli.options import n_bytes
 from r1chat.errors import UsageError
+from r1chat.settings.table import SETTINGS
 from tests.conftest import Command
 from tests.shapes import SHAPES, write_shape
 
@@ -134,12 +134,12 @@ def test_run_uses_the_cache_that_was_asked_for(r1chat: Command) -> None:
 )
 def test_sizes_are_read(word: str, number: int) -> None:
     """G is what memory is sold in, GB is what files are told in."""
-    assert number == n_bytes("--ram", word)
+    assert number == SETTINGS["ram"].read(word, "--ram")
 
 
 @pytest.mark.parametrize("word", ["", "G", "-1G", "1e9", "24X", "1,5G", "9" * 20])
 def test_what_is_no_size_is_refused(word: str) -> None:
     """And the option is named."""
     with pytest.raises(UsageError) as error:
-        n_bytes("--ram", word)
-    assert "--ram" in error.value.hint
+        SETTINGS["ram"].read(word, "--ram")
+    assert error.value.message.startswith("--ram: ")

@@ -18,8 +18,9 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 
 from r1chat.core.events import Answer, Finished, Reason, Reasoning, Started
 from r1chat.core.messages import Message, Role
-from r1chat.terminal.input import BUSY_HINT, LEAVE_HINT, ReplTerminal
+from r1chat.terminal.input import LEAVE_HINT, QUEUE_HINT, ReplTerminal
 from r1chat.terminal.live import Live
+from r1chat.terminal.outbox import Entry
 from r1chat.terminal.screen import Screen, Size
 
 SIZE = Size(80, 24)
@@ -50,7 +51,7 @@ class Repl:
                 on_submit=self._submit,
                 on_interrupt=self._interrupt,
                 on_leave=lambda: self.calls.append("leave"),
-                bar=lambda: "the bar",
+                bar=lambda: ["the bar"],
                 complete=lambda text: ["/help"] if text.startswith("/h") else [],
                 history_path=history_path,
                 input=pipe,
@@ -62,8 +63,8 @@ class Repl:
             typist.join()
         return self
 
-    def _submit(self, text: str, pasted: bool) -> None:
-        self.submitted.append((text, pasted))
+    def _submit(self, entry: Entry) -> None:
+        self.submitted.append((entry.text, entry.literal))
         self._action(self)
 
     def _interrupt(self) -> None:
@@ -201,10 +202,10 @@ screen = Screen.detect(os.environ, sys.stdin, sys.stdout, sys.stderr)
 terminal = ReplTerminal(
     screen,
     Live(screen),
-    on_submit=lambda text, pasted: setattr(terminal, "busy", True) or terminal.print(f"got {text}"),
+    on_submit=lambda entry: setattr(terminal, "busy", True) or terminal.print(f"got {entry.text}"),
     on_interrupt=lambda: setattr(terminal, "busy", False) or terminal.print("stopped"),
     on_leave=lambda: terminal.print("bye"),
-    bar=lambda: "the bar",
+    bar=lambda: ["the bar"],
 )
 terminal.run()
 """
@@ -251,7 +252,7 @@ def test_a_conversation_on_a_real_terminal(emulate: Emulate) -> None:
         terminal.type("hello\r")
         terminal.show("got hello")
         terminal.type("more\r")
-        terminal.show(BUSY_HINT[:40])
+        terminal.show(QUEUE_HINT[:40])
         terminal.type("\x03")
         terminal.show("stopped", "the bar")
         terminal.type("\x03\x04")
