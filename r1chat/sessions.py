@@ -7,14 +7,14 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from r1chat.chat import Chat, Exchange
 from r1chat.core.events import Answer, Event, Finished, Reasoning, Started
 from r1chat.core.messages import Message, Role
-from r1chat.core.transcript import Session, Transcript, Turn, title_of
+from r1chat.core.transcript import UNTITLED, Session, Transcript, Turn, title_of
 from r1chat.store.recorder import Recorder
 from r1chat.store.store import open_store
 
@@ -51,6 +51,26 @@ def take(path: Path, word: str | None, on_notice: Callable[[str], None] = lambda
 def exchanges_of(transcript: Transcript) -> list[Exchange]:
     """Make a chat's exchanges of what was kept."""
     return [_exchange(turn) for turn in transcript.turns]
+
+
+def kept_settings(transcript: Transcript) -> dict[str, object]:
+    """Give the settings that a session was asked with last, by their names: its system prompt and its sampling."""
+    settings: dict[str, object] = {"system": transcript.session.system}
+    if turns := transcript.path or transcript.turns:
+        sampling = asdict(turns[-1].sampling)
+        settings |= {name: value for name, value in sampling.items() if name != "seed"}  # drawn anew
+    return settings
+
+
+def transcript_of(chat: Chat, model: Model) -> Transcript:
+    """Make the values of a session of a chat that is not kept."""
+    now = time.time()
+    turns = tuple(
+        _ended(Turn(number, exchange.parent, "", model=model.name, created=now), exchange, now)
+        for number, exchange in enumerate(chat.exchanges)
+    )
+    title = title_of(turns[0].question) if turns else UNTITLED
+    return Transcript(Session("", title, model.word, chat.system, now, now, len(turns), chat.leaf), turns)
 
 
 class Keeper:
@@ -179,18 +199,7 @@ class Keeper:
     def _turn(self, number: int, exchange: Exchange) -> Turn:
         now = time.time()
         began = self._opened.get(number) or Turn(number, None, "", created=now)
-        return replace(
-            began,
-            parent=self._own(exchange.parent),
-            question=exchange.question.content,
-            reasoning=exchange.answer.reasoning,
-            answer=exchange.answer.content,
-            reason=exchange.finished.reason.value,
-            usage=exchange.finished.usage,
-            timings=exchange.finished.timings,
-            failure=exchange.finished.failure,
-            updated=now,
-        )
+        return replace(_ended(began, exchange, now), parent=self._own(exchange.parent))
 
     def _stand(self) -> None:
         leaf = self._own(self._chat.leaf)
@@ -203,6 +212,21 @@ class Keeper:
         return index - self._base if index is not None and index >= self._base else None
 
 
+def _ended(turn: Turn, exchange: Exchange, now: float) -> Turn:
+    """Give a turn with what came of it."""
+    return replace(
+        turn,
+        question=exchange.question.content,
+        reasoning=exchange.answer.reasoning,
+        answer=exchange.answer.content,
+        reason=exchange.finished.reason.value,
+        usage=exchange.finished.usage,
+        timings=exchange.finished.timings,
+        failure=exchange.finished.failure,
+        updated=now,
+    )
+
+
 def _exchange(turn: Turn) -> Exchange:
     finished = Finished(turn.ending, turn.usage, turn.timings, turn.failure)
     return Exchange(
@@ -211,5 +235,3 @@ def _exchange(turn: Turn) -> Exchange:
         Message(Role.ASSISTANT, turn.answer, turn.reasoning),
         finished,
     )
-
-

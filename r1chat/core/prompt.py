@@ -254,9 +254,7 @@ def attach(files: Sequence[tuple[str, str]], question: str) -> str:
     return "".join(blocks) + question
 
 
-_ATTACHED = re.compile(
-    r"\[file name\]: ([^\n]*)\n\[file content begin\]\n(.*?)\n\[file content end\]\n", re.DOTALL
-)
+_ATTACHED = re.compile(r"\[file name\]: ([^\n]*)\n\[file content begin\]\n(.*?)\n\[file content end\]\n", re.DOTALL)
 
 
 def detach(content: str) -> tuple[tuple[tuple[str, str], ...], str]:

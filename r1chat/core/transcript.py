@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from r1chat.core.events import Failure, Reason, Timings, Usage
 from r1chat.core.prompt import detach
@@ -95,6 +95,28 @@ class Transcript:
     def versions(self, turn: Turn) -> tuple[Turn, ...]:
         """The turns beside this one, itself included: what else was answered, or asked, at this place."""
         return tuple(other for other in self.turns if other.parent == turn.parent)
+
+
+Place = Literal["title", "question", "thinking", "answer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """A piece of a text in one line, and in it the place of what was found (equal ends: nothing was)."""
+
+    text: str
+    start: int = 0
+    end: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A session in which something was found: where, and what stands around it. `turn` is None for its title."""
+
+    session: Session
+    turn: int | None
+    place: Place
+    excerpt: Excerpt
 
 
 def title_of(question: str) -> str:

@@ -113,7 +113,7 @@ def move_aside(path: Path) -> Path:
     try:
         for suffix in _SUFFIXES:
             with suppress(FileNotFoundError):
-                os.replace(f"{path}{suffix}", f"{aside}{suffix}")
+                path.with_name(path.name + suffix).replace(aside.with_name(aside.name + suffix))
     except OSError as error:
         raise StoreError(
             f"{clean(str(path))} is damaged, and can't be moved aside: {error.strerror}.", hint="Move it away."

@@ -1,10 +1,10 @@
 """Writes a conversation down as it happens, in a thread of its own. Knows SQL only by the names of writing.py.
 
 Strategy: the caller's thread only appends to a queue. The writer takes what is in it at most every INTERVAL seconds, at
-once where a turn begins or ends, and writes it in one transaction; so SIGKILL costs the text of the last half second. A
-transaction that fails stays in the queue and is tried again, because disks get room and other programs finish; the user
-is told once. Text is appended in pieces, and becomes the turn's own when the turn ends: what a token costs never depends
-on the length of the answer.
+once where a turn begins or ends, and writes it in one transaction; so SIGKILL costs the text of the last half second.
+A transaction that fails stays in the queue and is tried again, because disks get room and other programs finish; the
+user is told once. Text is appended in pieces, and becomes the turn's own when the turn ends: what a token costs never
+depends on the length of the answer.
 
 Commits are not synced to the disk while text streams in; the one that ends a turn is.
 """
@@ -216,7 +216,9 @@ class Recorder:
         self._find(connection, "")
 
     def _find(self, connection: sqlite3.Connection, key: str) -> None:
-        row = connection.execute("SELECT id, key FROM sessions WHERE key = ? OR id = ?", (key, 0 if key else self._session))
+        row = connection.execute(
+            "SELECT id, key FROM sessions WHERE key = ? OR id = ?", (key, 0 if key else self._session)
+        )
         self._session, self._key = row.fetchone() or (0, "")
 
     def _append(self, connection: sqlite3.Connection, *, number: int, kind: writing.Kind, text: str) -> None:

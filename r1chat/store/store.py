@@ -1,33 +1,19 @@
-"""The sessions as the commands use them: listed, found, read, searched, renamed, removed. One connection, one thread."""
+"""The sessions as commands use them: listed, found, read, searched, renamed, removed. One connection, one thread."""
 
 import contextlib
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from r1chat.core.sanitize import clean
-from r1chat.core.transcript import Session, Transcript, Turn
+from r1chat.core.transcript import Hit, Place, Session, Transcript, Turn
 from r1chat.errors import NotFoundError, StoreError, UsageError
 from r1chat.store import database, rows, words, writing
-from r1chat.store.words import Excerpt
 
-Place = Literal["title", "question", "thinking", "answer"]
 SEVERAL = 5  # candidates that are told when a word means more than one session
 _PORTION = 200  # turns that are indexed in one transaction
 _COLUMNS: tuple[tuple[Place, str], ...] = (("answer", "answer"), ("question", "question"), ("thinking", "reasoning"))
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A session in which something was found: where, and what stands around it. `turn` is None for its title."""
-
-    session: Session
-    turn: int | None
-    place: Place
-    excerpt: Excerpt
 
 
 class Store:

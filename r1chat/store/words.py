@@ -2,14 +2,16 @@
 
 SQLite's tokenizer finds words between blanks and signs. Chinese, Japanese, Thai and others write no blanks, so that a
 sentence would be one word. Their runs are written as overlapping pairs of characters instead, and the last character
-alone: 热力学 becomes 热力 力学 学. A word of two characters is then one word of the index, a longer one a phrase of pairs
-one behind the other, and a single character the beginning of a pair.
+alone: 热力学 becomes 热力 力学 学. A word of two characters is then one word of the index, a longer one a phrase of
+pairs one behind the other, and a single character the beginning of a pair.
 """
 
 import re
 import unicodedata
 from dataclasses import dataclass
 from typing import Final
+
+from r1chat.core.transcript import Excerpt
 
 # Thai and Lao, Myanmar, Khmer, kana, Han with its extensions, hangul.
 _UNSPACED: Final = (
@@ -28,15 +30,6 @@ class Term:
 
     words: tuple[str, ...]
     open: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Excerpt:
-    """A piece of a text in one line, and in it the place of what was found (equal ends: nothing was)."""
-
-    text: str
-    start: int = 0
-    end: int = 0
 
 
 def index_text(text: str) -> str:

@@ -48,9 +48,7 @@ def claim(connection: sqlite3.Connection, key: str) -> int:
 def release(connection: sqlite3.Connection, session: int) -> None:
     """Let go of a session: a turn in it that has no end gets none any more."""
     settle_turns(connection, session)
-    connection.execute(
-        "UPDATE sessions SET owner = NULL WHERE id = ? AND owner = ?", (session, owner.this_process())
-    )
+    connection.execute("UPDATE sessions SET owner = NULL WHERE id = ? AND owner = ?", (session, owner.this_process()))
 
 
 def settle_turns(connection: sqlite3.Connection, session: int) -> None:
@@ -74,9 +72,7 @@ def settle_all(connection: sqlite3.Connection) -> None:
 
 def open_turn(connection: sqlite3.Connection, session: int, turn: Turn) -> None:
     """Add a turn that begins. One that is there already goes on: it keeps its text, to which more is appended."""
-    row = connection.execute(
-        "SELECT id FROM turns WHERE session = ? AND number = ?", (session, turn.number)
-    ).fetchone()
+    row = connection.execute("SELECT id FROM turns WHERE session = ? AND number = ?", (session, turn.number)).fetchone()
     if row:
         _forget_words(connection, row[0])
         connection.execute("UPDATE turns SET reason = NULL, updated = ? WHERE id = ?", (turn.updated, row[0]))
@@ -172,7 +168,9 @@ def index_turns(connection: sqlite3.Connection, at_most: int) -> int:
         (at_most,),
     ).fetchall()
     for id, *texts in rows:
-        connection.execute("INSERT INTO words (rowid, question, reasoning, answer) VALUES (?, ?, ?, ?)", _words(id, texts))
+        connection.execute(
+            "INSERT INTO words (rowid, question, reasoning, answer) VALUES (?, ?, ?, ?)", _words(id, texts)
+        )
         connection.execute("UPDATE turns SET indexed = 1 WHERE id = ?", (id,))
     return len(rows)
 
