@@ -41,8 +41,6 @@ _OVER: Final = {
     "widehat": "^",
     "tilde": "~",
     "widetilde": "~",
-    "bar": "‾",
-    "overline": "‾",
     "vec": "→",
     "overrightarrow": "→",
     "overleftarrow": "←",
@@ -56,8 +54,10 @@ _OVER: Final = {
     "grave": "`",
     "mathring": "˚",
 }
-_WIDE: Final = frozenset(["widehat", "widetilde", "overline", "overrightarrow", "overleftarrow", "overleftrightarrow"])
+_WIDE: Final = frozenset(["widehat", "widetilde", "overrightarrow", "overleftarrow", "overleftrightarrow"])
+_LINES: Final = {"bar": "over", "overline": "over", "underline": "under"}
 _STRUCK: Final = {"cancel": "up", "bcancel": "down", "xcancel": "up down", "sout": "through"}
+_THIN: Final = '<mspace width="0.17em"></mspace>'
 _BARS: Final = frozenset("|‖")
 _INTEGRAL_SIGNS: Final = frozenset(INTEGRALS.values())
 
@@ -85,6 +85,8 @@ def _node(node: Node) -> str:
             return f'<mtext class="source">{_words(node.text)}</mtext>'
         case Space():
             return f'<mspace width="{_EMS.get(node.cells, node.cells * 0.5):g}em"></mspace>'
+        case Group(items=(Sign(kind=Class.PUNCTUATION, text=text),)):  # 10{,}000
+            return f'<mo separator="false" lspace="0" rspace="0">{escape(text)}</mo>'
         case Group():
             return _sequence(node.items)
         case Fraction():
@@ -116,14 +118,32 @@ def _node(node: Node) -> str:
 
 def _sequence(items: Sequence[Node]) -> str:
     kinds = kinds_of(items)
-    written = [
-        _sign(item, kind, before=number == 0) if isinstance(item, Sign) else _node(item)
-        for number, (item, kind) in enumerate(zip(items, kinds, strict=True))
-    ]
+    written: list[str] = []
+    left: Node | None = None
+    for item, kind in zip(items, kinds, strict=True):
+        if left is not None and _apart(left, item):
+            written.append(_THIN)
+        written.append(_sign(item, kind) if isinstance(item, Sign) else _node(item))
+        left = item
     return _row(written)
 
 
-def _sign(sign: Sign, kind: Class, *, before: bool = False) -> str:
+def _apart(left: Node, right: Node) -> bool:
+    """Whether a thin blank is between: at words such as sin, unless a bracket or a sign follows (The TeXbook, ch. 18)."""
+    if isinstance(right, Fence | Space | Text) or isinstance(left, Space | Text):
+        return False
+    kinds = kinds_of([left, right])
+    if _is_word(left):
+        return kinds[1] in (Class.ORDINARY, Class.OPERATOR)
+    return _is_word(right) and kinds[0] is Class.ORDINARY and not (isinstance(left, Sign) and left.kind is Class.BINARY)
+
+
+def _is_word(node: Node) -> bool:
+    core = core_of(node)
+    return isinstance(core, Sign) and core.kind is Class.OPERATOR and core.text[:1].isalpha()
+
+
+def _sign(sign: Sign, kind: Class) -> str:
     """Write a sign; `kind` is what it is to its neighbours: a minus may be a mere sign."""
     text = _SIGNS.get(sign.text, sign.text)
     if kind is Class.OPERATOR:
@@ -132,7 +152,9 @@ def _sign(sign: Sign, kind: Class, *, before: bool = False) -> str:
         return _operator(text, "largeop", *(["movablelimits"] if sign.bounds else []))
     if sign.kind is Class.BINARY and kind is Class.ORDINARY:
         return f'<mo form="prefix">{escape(text)}</mo>'
-    if kind is not Class.ORDINARY or text in _BARS:
+    if text in _BARS and kind is Class.ORDINARY:  # which of two is the left one, nobody knows
+        return f'<mo stretchy="false" lspace="0" rspace="0">{escape(text)}</mo>'
+    if kind is not Class.ORDINARY:
         return f'<mo stretchy="false">{escape(text)}</mo>'
     if text[:1].isdecimal():
         return f"<mn>{escape(text)}</mn>"
@@ -182,8 +204,8 @@ def _accent(node: Accent) -> str:
     inside = _one(_node(node.body))
     if struck := _STRUCK.get(node.name):
         return f'<mrow class="struck {struck}">{inside}</mrow>'
-    if node.name == "underline":
-        return f"<munder>{inside}{_operator('_', 'stretchy')}</munder>"
+    if side := _LINES.get(node.name):
+        return f'<mrow class="{side}">{inside}</mrow>'
     sign = escape(_OVER.get(node.name, "^"))
     stretchy = str(node.name in _WIDE).lower()
     return f'<mover accent="true">{inside}<mo stretchy="{stretchy}">{sign}</mo></mover>'

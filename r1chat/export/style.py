@@ -19,6 +19,7 @@ article { margin-top: 2.5rem; }
 footer { margin-top: 4rem; border-top: 1px solid var(--line); padding-top: .75rem; }
 .question { background: var(--card); border-radius: .75rem; padding: .75rem 1rem; }
 .plain { white-space: pre-wrap; }
+.plain math[display="block"] { white-space: normal; }
 details { margin: .75rem 0; }
 summary { cursor: pointer; color: var(--faint); font-size: .9rem; }
 .thinking > .plain, .system > .plain { border-left: 3px solid var(--line); padding-left: 1rem; margin-top: .5rem;
@@ -34,17 +35,22 @@ blockquote { border-left: 3px solid var(--line); margin: 1em 0; padding: 0 1rem;
 table { border-collapse: collapse; display: block; max-width: 100%; overflow-x: auto; }
 th, td { border: 1px solid var(--line); padding: .3rem .6rem; text-align: left; }
 hr { border: 0; border-top: 1px solid var(--line); }
-math { font-family: "Latin Modern Math", "STIX Two Math", "Cambria Math", "Noto Sans Math", math; }
+math { font-family: "Latin Modern Math", "STIX Two Math", "Cambria Math", "DejaVu Math TeX Gyre",
+  "Libertinus Math", "Noto Sans Math", math; }
 math[display="block"] { margin: .75em 0; overflow-x: auto; overflow-y: hidden; max-width: 100%; padding: .15em 0; }
 math .box { border: 1px solid currentColor; padding: .25em .4em; }
+math .over { border-top: 1px solid currentColor; padding-top: .1em; }
+math .under { border-bottom: 1px solid currentColor; padding-bottom: .1em; }
 math .source { font-family: ui-monospace, monospace; }
-mtd.l { text-align: left; } mtd.c { text-align: center; } mtd.r { text-align: right; }
+mtd.l { text-align: left; text-align: -webkit-left; }
+mtd.c { text-align: center; text-align: -webkit-center; }
+mtd.r { text-align: right; text-align: -webkit-right; }
 mtd.above { border-top: 1px solid currentColor; } mtd.bar { border-left: 1px solid currentColor; }
 mtable.steps > mtr > mtd { padding-left: 0; padding-right: 0; }
 mtable.steps > mtr > mtd.r:not(:first-child) { padding-left: 2em; }
-math .struck { background: linear-gradient(to top right, transparent calc(50% - .04em), currentColor calc(50% - .04em),
+math .struck { background: linear-gradient(to bottom right, transparent calc(50% - .04em), currentColor calc(50% - .04em),
   currentColor calc(50% + .04em), transparent calc(50% + .04em)); }
-math .struck.down { background: linear-gradient(to bottom right, transparent calc(50% - .04em),
+math .struck.down { background: linear-gradient(to top right, transparent calc(50% - .04em),
   currentColor calc(50% - .04em), currentColor calc(50% + .04em), transparent calc(50% + .04em)); }
 math .struck.through { background: linear-gradient(transparent calc(50% - .04em), currentColor calc(50% - .04em),
   currentColor calc(50% + .04em), transparent calc(50% + .04em)); }

@@ -21,6 +21,8 @@ def lives(owner: str | None) -> bool:
         host, pid, begun = (owner or "").rsplit("/", 2)
         if host != socket.gethostname():
             return True
-        return abs(psutil.Process(int(pid)).create_time() - float(begun)) < _SECONDS
+        process = psutil.Process(int(pid))
+        same = abs(process.create_time() - float(begun)) < _SECONDS
+        return same and process.status() != psutil.STATUS_ZOMBIE  # killed, and its parent has not looked yet
     except (ValueError, psutil.Error):
         return False
