@@ -8,9 +8,10 @@ from r1chat.core.events import Answer, Notice, Reasoning, Usage
 from r1chat.core.messages import Message, Role
 from r1chat.core.prompt import CALLS_BEGIN, USER, Special, Text, render, starts_inside
 from r1chat.core.sampling import Sampling
-from r1chat.engine.base import Request
+from r1chat.engine.base import AnswerNow, Request
+from r1chat.engine.generation import Clock, Generation, Inbox
 from r1chat.engine.llama import AbortFlag, Context, Model, Sampler
-from r1chat.engine.session import Inbox, Session, _Clock, _Generation
+from r1chat.engine.session import Session
 from r1chat.errors import EngineError
 from r1chat.models.library import demo_path
 from tests.law import texts
@@ -38,21 +39,21 @@ def session() -> Iterator[Session]:
     model.close()
 
 
-def generation(session: Session, *, starts_inside: bool = True, stop: tuple[str, ...] = ()) -> _Generation:
+def generation(session: Session, *, starts_inside: bool = True, stop: tuple[str, ...] = ()) -> Generation:
     """One answer's state, to be fed with ids by hand."""
     segments = tuple(render([Message(Role.USER, "hi")]))
     request = Request(segments, starts_inside, Sampling(temperature=0.0), stop=stop)
     sampler = Sampler(session._model, request.sampling)
-    return _Generation(session, request, Inbox(), sampler, _Clock(), Usage())
+    return Generation(session.machine, request, Inbox(), sampler, Clock(), Usage())
 
 
 @pytest.mark.parametrize("text", [UNICODE, "<think>", "a</think>\n\nb 👍", "</think>" + UNICODE + "</think>"])
 def test_text_comes_out_whole_token_by_token(session: Session, text: str) -> None:
     """However the vocabulary cuts characters and tags, no character is split, dropped or replaced."""
     state = generation(session)
-    events = [e for id in session._model.vocabulary.tokenize(text) for e in state._take([id], forced=False)]
+    events = [e for id in session._model.vocabulary.tokenize(text) for e in state.take([id], forced=False)]
     assert all("\ufffd" not in event.text for event in events)
-    thinking, answer = texts([*events, *state._rest()])
+    thinking, answer = texts([*events, *state.rest()])
     before, _, after = text.removeprefix("<think>").partition("</think>")
     assert (before, after) == (thinking, answer)
 
@@ -61,19 +62,22 @@ def test_half_a_character_at_the_end_is_shown_as_one(session: Session) -> None:
     """A cut in the middle of a character leaves one replacement character, not nothing."""
     state = generation(session, starts_inside=False)
     first, *_ = session._model.vocabulary.tokenize("😀")
-    events = [*state._take([first], forced=False), *state._rest()]
+    events = [*state.take([first], forced=False), *state.rest()]
     assert ("", "\ufffd") == texts(events)
 
 
 def test_thinking_is_not_closed_inside_a_character(session: Session) -> None:
     """The closing tag waits for the end of a character that is only half written."""
     state = generation(session)
-    state._close_wanted = True
+    state.guide.hear(AnswerNow())
+    state._out_of_room()
     first, *rest = session._model.vocabulary.tokenize("😀")
-    list(state._take([first], forced=False))
-    assert ([], None) == state._forced()
-    list(state._take(rest, forced=False))
-    assert session.ids([Text("\n"), Special("</think>"), Text("\n\n")]) == state._forced()[0]
+    list(state.take([first], forced=False))
+    assert state.put_in() is None
+    list(state.take(rest, forced=False))
+    step = state.put_in()
+    assert step is not None
+    assert session.ids([Text("\n"), Special("</think>"), Text("\n\n")]) == step.ids
 
 
 def test_a_stop_string_over_several_tokens_is_found(session: Session) -> None:
@@ -82,11 +86,11 @@ def test_a_stop_string_over_several_tokens_is_found(session: Session) -> None:
     ids = session._model.vocabulary.tokenize("before STOP here after")
     events = []
     for id in ids:
-        events += state._take([id], forced=False)
-        if state._stops.found:
+        events += state.take([id], forced=False)
+        if state.stops.found:
             break
     assert ("", "before ") == texts(events)
-    assert state._stops.found
+    assert state.stops.found
 
 
 def test_a_marker_of_tools_that_the_vocabulary_lacks_is_text(session: Session) -> None:

@@ -175,7 +175,7 @@ def test_answer_now_closes_the_thinking(engine: WorkerEngine) -> None:
 
 
 def test_a_hint_is_put_into_the_thinking(engine: WorkerEngine) -> None:
-    """Steer's text stands in the thinking, marked as forced, and the thinking goes on."""
+    """Steer's text stands in the thinking as the user's, a paragraph of its own, and the thinking goes on."""
     turn = engine.start(request(pace=50.0))
     sent = []
 
@@ -185,7 +185,9 @@ def test_a_hint_is_put_into_the_thinking(engine: WorkerEngine) -> None:
             turn.control(Steer("\nCheck it: 5 + 5.\n"))
 
     events = drained(turn, steer)
-    assert "\nCheck it: 5 + 5.\n" == "".join(e.text for e in events if isinstance(e, Reasoning) and e.forced)
+    forced = [event for event in events if isinstance(event, Reasoning) and event.forced]
+    assert "\n\nWait, the user gives me a hint: Check it: 5 + 5.\n\n" == "".join(event.text for event in forced)
+    assert any(isinstance(event, Reasoning) for event in events[events.index(forced[-1]) + 1 :])
 
 
 def test_the_thinking_leaves_room_for_the_answer(check: SelfCheck) -> None:
