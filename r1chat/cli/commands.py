@@ -75,6 +75,18 @@ def _prune() -> Callable[..., Any]:
     return prune
 
 
+def _config() -> Callable[..., Any]:
+    from r1chat.cli.config import config
+
+    return config
+
+
+def _completion() -> Callable[..., Any]:
+    from r1chat.cli.completion import completion
+
+    return completion
+
+
 COMMANDS = (
     Command(
         "run",
@@ -90,4 +102,6 @@ COMMANDS = (
     Command("rm", "Remove models.", _rm),
     Command("verify", "Check the files of models.", _verify),
     Command("prune", "Remove what unfinished downloads left.", _prune),
+    Command("config", "Show the settings and where they come from.", _config),
+    Command("completion", "Print a script that lets your shell complete.", _completion),
 )
