@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from r1chat.chat import Chat, Exchange
+from r1chat.chat import Chat
+from r1chat.core.conversation import Exchange
 from r1chat.core.events import Answer, Event, Finished, Reasoning, Started
 from r1chat.core.messages import Message, Role
 from r1chat.core.transcript import UNTITLED, Session, Transcript, Turn, title_of
@@ -219,6 +220,7 @@ def _ended(turn: Turn, exchange: Exchange, now: float) -> Turn:
         question=exchange.question.content,
         reasoning=exchange.answer.reasoning,
         answer=exchange.answer.content,
+        think=exchange.think,
         reason=exchange.finished.reason.value,
         usage=exchange.finished.usage,
         timings=exchange.finished.timings,
@@ -234,4 +236,5 @@ def _exchange(turn: Turn) -> Exchange:
         Message(Role.USER, turn.question),
         Message(Role.ASSISTANT, turn.answer, turn.reasoning),
         finished,
+        think=turn.think,
     )

@@ -58,6 +58,11 @@ def main(argv: Sequence[str]) -> int:
     """Run the command line; give the exit code. Never raises but under R1CHAT_DEBUG."""
     make_streams_safe(sys.stdout, sys.stderr)
     try:
+        if argv[:1] == ["__complete"]:  # completion.NAME: what the shells' scripts call
+            from r1chat.cli.completion import complete
+
+            complete(argv[1:])
+            return ExitCode.OK
         # Not standalone: typer would tell a wrong option in its own way.
         code = _application(_named(argv))(list(argv), prog_name="r1chat", standalone_mode=False)
         return code if isinstance(code, int) else ExitCode.OK

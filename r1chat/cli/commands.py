@@ -81,6 +81,18 @@ def _prune() -> Callable[..., Any]:
     return prune
 
 
+def _config() -> Callable[..., Any]:
+    from r1chat.cli.config import config
+
+    return config
+
+
+def _completion() -> Callable[..., Any]:
+    from r1chat.cli.completion import completion
+
+    return completion
+
+
 COMMANDS = (
     Command(
         "run",
@@ -99,4 +111,6 @@ COMMANDS = (
         "sessions", "List, read, find and export kept chats.", _sessions, "For example: r1chat sessions search entropy"
     ),
     Command("prune", "Remove what unfinished downloads left.", _prune),
+    Command("config", "Show the settings and where they come from.", _config),
+    Command("completion", "Print a script that lets your shell complete.", _completion),
 )

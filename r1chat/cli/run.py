@@ -60,7 +60,9 @@ def run(
     verbose: opt.Verbose = False,
     max_tokens: opt.MaxTokens = None,
     think_budget: opt.Budget = None,
+    think_min: opt.ThinkMin = None,
     think: opt.Think = None,
+    overflow: opt.Overflow = None,
     temperature: opt.Temperature = None,
     top_p: opt.TopP = None,
     top_k: opt.TopK = None,
@@ -93,8 +95,9 @@ def run(
         if raw and (system or math or think is False or files):
             hint = "Leave out --system, --math, --no-think and --file."
             raise UsageError("--raw takes the prompt as it is.", hint=hint)
-        if think is False and think_budget is not None:
-            raise UsageError("--no-think and --think-budget exclude each other.", hint="Give one of them.")
+        for option, given in (("--think-budget", think_budget), ("--think-min", think_min)):
+            if think is False and given is not None:
+                raise UsageError(f"--no-think and {option} exclude each other.", hint="Give one of them.")
         settings = opt.settings(context)
         resumed = keeping.taken(settings, continued=continued, resume=resume, raw=raw)
     except R1ChatError as error:
@@ -264,6 +267,7 @@ def _ask(
         system=job.settings["system"],
         opening=opening,
         sinks=(sink,),
+        ahead=False,
     )
     if job.resumed:
         chat.restore(exchanges_of(job.resumed), job.resumed.session.leaf)

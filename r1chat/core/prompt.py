@@ -114,6 +114,13 @@ def render(
     return prompt.segments
 
 
+def prefix(messages: Sequence[Message], *, family: str = "r1-distill", draft: str = "") -> list[Segment]:
+    """Render what is certain of the next prompt: the conversation, the user's marker, and a question's beginning."""
+    segments = render([*messages, Message(Role.USER, draft)], family=family, think=None)
+    last = len(segments) - 1 - segments[::-1].index(Special(USER))
+    return segments[: last + 2] if draft else segments[: last + 1]
+
+
 def system_text(messages: Sequence[Message], family: str = "r1-distill") -> str:
     """Combine the system messages, wherever they stand, as the family does. Raises UsageError for an unknown family."""
     texts = [message.content for message in messages if message.role is Role.SYSTEM]

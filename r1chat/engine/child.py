@@ -43,6 +43,7 @@ class Child:
         self._inboxes: dict[int, Inbox] = {}
         self._abort: AbortFlag | None = None
         self._warming = False
+        self._ahead: Request | None = None  # what to compute while nothing else is to do
         self._current: Inbox | None = None
         self._permille = -1
         self._log: Log | None = None
@@ -58,6 +59,7 @@ class Child:
             os._exit(1)  # not through the interpreter's end, which would wait for the thread that reads stdin
         self._send(wire.Loaded(info))
         while True:
+            self._warm(session)
             self._serve(session, self._todo.get())
 
     def _listen(self) -> None:
@@ -69,9 +71,9 @@ class Child:
                 continue
             if isinstance(message, wire.Start):
                 self._inboxes[message.id] = Inbox()
-                if self._warming and self._abort is not None:
-                    self._abort.set()
             self._todo.put(message)
+            if self._warming and self._abort is not None:  # whatever comes is more urgent; a newer Warm holds more
+                self._abort.set()
         os._exit(0)
 
     def _interfere(self, message: wire.Interfere) -> None:
@@ -128,7 +130,7 @@ class Child:
             case wire.Start(id, request):
                 self._answer(session, id, request)
             case wire.Warm(request):
-                self._warm(session, request)
+                self._ahead = request
             case wire.Count(id, segments):
                 self._send(wire.Counted(id, _count(session, segments)))
 
@@ -136,6 +138,7 @@ class Child:
         inbox = self._inboxes[id]
         assert self._abort is not None
         # A cancel sets its mark before the flag; so one that comes at any moment is either seen here or set after.
+        self._ahead = None
         self._current = inbox
         self._abort.clear()
         if inbox.cancelled:
@@ -145,13 +148,18 @@ class Child:
         self._current = None
         del self._inboxes[id]
 
-    def _warm(self, session: Session, request: Request) -> None:
-        assert self._abort is not None
+    def _warm(self, session: Session) -> None:
+        """Compute ahead until it is done or a message comes. One that leaves the cache as it is only delays it."""
+        if self._ahead is None or self._abort is None:
+            return
         self._abort.clear()
         self._warming = True
-        if not self._inboxes:  # no request waits
-            with contextlib.suppress(R1ChatError):  # what is wrong shows when the real request comes
-                session.warm(request.segments)
+        if self._todo.empty():  # a message sets its place in the queue before it sets the flag
+            try:
+                if session.warm(self._ahead.segments):
+                    self._ahead = None
+            except R1ChatError:  # what is wrong shows when the real request comes
+                self._ahead = None
         self._warming = False
 
     def _send(self, message: Any) -> None:

@@ -49,12 +49,16 @@ class Session:
                         ids += vocabulary.tokenize(name)
         return ids
 
-    def warm(self, segments: Sequence[Segment]) -> None:
-        """Compute a prompt into the cache; ends early, without an error, when the abort flag is set."""
+    def warm(self, segments: Sequence[Segment]) -> bool:
+        """Compute a prompt into the cache. False when the abort flag was set before it was done."""
+        if self._fewest_tokens(segments) >= self.machine.n_ctx:
+            return True
         ids = self.ids(segments)
-        if len(ids) < self.machine.n_ctx:
-            for _ in self._prefill(ids):
-                pass
+        if len(ids) >= self.machine.n_ctx:
+            return True
+        for _ in self._prefill(ids):
+            pass
+        return len(self._context.tokens) >= len(ids)
 
     def answer(self, request: Request, inbox: Inbox) -> Iterator[Event]:
         """Answer a request. Ends in one Finished, whatever happens short of the process's death.

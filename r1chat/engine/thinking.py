@@ -33,6 +33,7 @@ MORE = (
 SHARE = 4  # a closing sentence is written where there are so many times its tokens of thinking
 LANDING = 48  # tokens before the end of a budget in which the end of a sentence is waited for; an eighth of a small one
 HASTE = 0.05  # the same as a share of a budget in seconds
+MANNERS = 24  # tokens that a hint waits for the end of a sentence
 QUIET = 16  # tokens behind a nudge in which the model may not try to end again
 TAIL = 200  # characters of the thinking that are looked at
 _SENTENCE_END = re.compile(r"(?:[^\W\d_][\"'’”)\]*]*[.!?…][\"'’”)\]*]*|[。！？]|\n)[ \t]*\Z")
@@ -103,6 +104,7 @@ class Guide:
         self._circle = False  # one was completed by the last token
         self._now = False
         self._hints: deque[str] = deque()
+        self._n_waited = 0  # tokens that a hint has waited
         self._n_nudges = 0
         self._since_nudge = 0  # tokens
 
@@ -136,10 +138,18 @@ class Guide:
                 return self.end(n_thought, room, Notice("loop", "The thinking went in circles again: it was ended."))
             notice = Notice("loop", "The thinking went in circles: a nudge to try something else was put in.")
             return Step(self._paragraph(CIRCLE, room), notice)
-        if self._hints:
+        if self._hints and self._is_polite():
             hint = self._hints.popleft().strip().replace(THINK_CLOSE, "</ think>")  # the text must not end the thinking
             return Step(self._paragraph(tuple(form.format(hint) + "\n\n" for form in HINT), room))
         return None
+
+    def _is_polite(self) -> bool:
+        """Whether a hint may be put in: at the end of a sentence, or where one has been waited for long enough."""
+        self._n_waited += 1
+        if self._n_waited <= MANNERS and self._tail.strip() and not _SENTENCE_END.search(self._tail):
+            return False
+        self._n_waited = 0
+        return True
 
     def end(self, n_thought: int, room: Room, notice: Notice | None) -> Step:
         """End the thinking, with a sentence where there is enough of it and room."""

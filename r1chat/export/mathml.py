@@ -129,7 +129,7 @@ def _sequence(items: Sequence[Node]) -> str:
 
 
 def _apart(left: Node, right: Node) -> bool:
-    """Whether a thin blank is between: at words such as sin, unless a bracket or a sign follows (The TeXbook, ch. 18)."""
+    """Whether a thin blank is between: at words such as sin (The TeXbook, chapter 18)."""
     if isinstance(right, Fence | Space | Text) or isinstance(left, Space | Text):
         return False
     kinds = kinds_of([left, right])

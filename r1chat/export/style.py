@@ -48,7 +48,8 @@ mtd.r { text-align: right; text-align: -webkit-right; }
 mtd.above { border-top: 1px solid currentColor; } mtd.bar { border-left: 1px solid currentColor; }
 mtable.steps > mtr > mtd { padding-left: 0; padding-right: 0; }
 mtable.steps > mtr > mtd.r:not(:first-child) { padding-left: 2em; }
-math .struck { background: linear-gradient(to bottom right, transparent calc(50% - .04em), currentColor calc(50% - .04em),
+math .struck { background: linear-gradient(to bottom right, transparent calc(50% - .04em),
+  currentColor calc(50% - .04em),
   currentColor calc(50% + .04em), transparent calc(50% + .04em)); }
 math .struck.down { background: linear-gradient(to top right, transparent calc(50% - .04em),
   currentColor calc(50% - .04em), currentColor calc(50% + .04em), transparent calc(50% + .04em)); }

@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 from r1chat import __version__
 from r1chat.chat import Chat
-from r1chat.core.events import Finished, Reason, Usage
+from r1chat.core.events import Event, Finished, Reason, Usage
 from r1chat.core.prompt import directive
 from r1chat.core.sanitize import clean
 from r1chat.core.transcript import Transcript
@@ -19,7 +19,7 @@ from r1chat.engine.worker import WorkerEngine
 from r1chat.errors import R1ChatError
 from r1chat.launch import DEMO, Launched, Target, check_file, lasting, launch, names_of, remember
 from r1chat.paths import Paths
-from r1chat.repl import attach, keep, view
+from r1chat.repl import attach, keep, turns, view
 from r1chat.repl.table import COMMANDS
 from r1chat.sessions import Keeper, Model, digest_of, exchanges_of, kept_settings
 from r1chat.settings import uses
@@ -32,6 +32,8 @@ from r1chat.terminal.outbox import Entry
 from r1chat.terminal.screen import Screen
 
 GRACE = 2.0  # seconds a cancelled turn has to end when the user leaves
+LONG_DRAFT = 1000  # characters from which on a pasted question is computed before it is asked
+PAUSE = 0.3  # seconds after the last paste, when that begins
 
 
 class Repl:
@@ -63,6 +65,8 @@ class Repl:
         self._resumed = resumed
         keeps = settings["history"]
         self.keeper = Keeper(chat, self.described, paths.sessions, self._notice) if keeps else None
+        self._pause: threading.Timer | None = None  # after a paste
+        self.thinks_next: bool | None = None  # whether the next question is answered with thinking, if that was said
         self.attached: list[tuple[str, str]] = []  # files that go with the next question: names and texts
         self.terminal: ReplTerminal | DumbTerminal
         if screen.dumb:
@@ -77,6 +81,7 @@ class Repl:
                 on_interrupt=self._interrupt,
                 on_leave=self._interrupt,
                 on_think=lambda: view.recall(self),
+                on_paste=self._on_paste,
                 on_answer_now=lambda: self.chat.control(AnswerNow()),
                 bar=self._bar,
                 complete=self._complete,
@@ -124,10 +129,11 @@ class Repl:
 
     def apply(self, settings: Settings) -> None:
         """Let changed settings hold: those of the screen at once, those of the model from the next question on."""
+        options = uses.options(settings)
         if _way(settings) is not _way(self.settings):
             self.terminal.switch(_way(settings))
         self.settings = settings
-        self.chat.options = uses.options(settings)
+        self.chat.options = options
         self.chat.system = settings["system"]
         self.live.formulas = settings["latex"]
         self.terminal.refresh()
@@ -164,9 +170,15 @@ class Repl:
         self._turn = threading.Thread(target=work, daemon=True, name=name)
         self._turn.start()
 
-    def ask(self, text: str, files: Sequence[tuple[str, str]] = ()) -> None:
-        """Ask the model, in a thread."""
-        self.background(lambda: self._answer(text, files), "turn")
+    def ask(self, text: str, files: Sequence[tuple[str, str]] = (), *, think: bool | None = None) -> None:
+        """Ask, in a thread of its own; a `/nothink` given before counts once."""
+        think, self.thinks_next = self.thinks_next if think is None else think, None
+        asked = f"{text}\n{directive(text)}" if self.settings["math"] else text
+        self.begin(self.chat.ask(asked, files=files, think=think))
+
+    def begin(self, events: Iterable[Event]) -> None:
+        """Take a turn's events to their end, in a thread of its own."""
+        self.background(lambda: self._take(events), "turn")
 
     def switch(self, target: Target, model: str) -> None:
         """Go on with another model, the conversation kept; `model` is the user's word for it. Takes its time.
@@ -211,8 +223,7 @@ class Repl:
         self.attached.clear()
         if entry.files:
             self.say(f"Attached: {', '.join(map(attach.described, files))}.")
-        math = self.settings["math"]
-        self.ask(f"{entry.text}\n{directive(entry.text)}" if math else entry.text, files)
+        self.ask(entry.text, files)
 
     def _obey(self, line: str) -> None:
         name, _, argument = line.partition(" ")
@@ -234,6 +245,13 @@ class Repl:
         self.chat.restore(exchanges_of(transcript), transcript.session.leaf)
         if self.keeper:
             self.keeper.resume(transcript)
+
+    def _on_paste(self) -> None:
+        if self._pause:
+            self._pause.cancel()
+        self._pause = threading.Timer(PAUSE, self._anticipate)
+        self._pause.daemon = True
+        self._pause.start()
 
     def _interrupt(self) -> None:
         self.chat.control(Cancel())
@@ -265,10 +283,19 @@ class Repl:
 
     # In threads of their own
 
-    def _answer(self, text: str, files: Sequence[tuple[str, str]]) -> None:
-        for event in self.chat.ask(text, files=files):
+    def _take(self, events: Iterable[Event]) -> None:
+        for event in events:
             if isinstance(event, Finished) and event.reason in (Reason.DIED, Reason.ERROR):
                 self.terminal.hold()  # the next question would hardly fare better
+        if told := turns.left_open(self.chat.path[-1]):
+            self.say(told)
+        self._anticipate()
+
+    def _anticipate(self) -> None:
+        """Let the engine compute a long question before it is asked: what was pasted is seldom changed any more."""
+        text = self.terminal.draft
+        if len(text) >= LONG_DRAFT and not self.chat.busy:
+            self.chat.anticipate(text)
 
     def _notice(self, text: str) -> None:
         self.say(clean(text))

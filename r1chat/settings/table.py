@@ -74,7 +74,7 @@ class Setting:
                 value: Any = self.kind.values([_word(each) for each in raw])
             else:
                 value = self.kind.value(_word(raw).strip() if self.kind is not words.TEXT else _word(raw))
-        except (ValueError, OverflowError) as error:
+        except (ValueError, OverflowError, UsageError) as error:
             hint = f"Use {self.kind.what}; the default is {self.default_text}."
             raise UsageError(f"{place}{self.name} can't be {_told(raw)}.", hint=hint) from error
         try:
@@ -215,9 +215,18 @@ _ALL = (
         metavar="N|Ns",
         shown="none",
     ),
+    Setting("think_min", "Think for at least N tokens.", words.whole(0), 0, "--think-min", "N"),
     Setting("think", "Think before the answer.", words.YES, True, "--think"),
     Setting("system", "A system prompt. DeepSeek recommends none for R1.", words.TEXT, "", "--system", "TEXT", "none"),
     Setting("math", "Add DeepSeek's directive for mathematics.", words.YES, False, "--math"),
+    Setting(
+        "overflow",
+        "What a chat does when the context is full: stop, or leave out the oldest.",
+        words.choice("stop", "oldest"),
+        "stop",
+        "--overflow",
+        "stop|oldest",
+    ),
     Setting("pace", "At most N tokens a second; 0 is no bound.", words.NUMBER, 0.0, "--pace", "N", check=_pace),
     Setting(
         "thinking",

@@ -1,6 +1,8 @@
 """Settings as the values that the chat and the plan take. Adds nothing to them."""
 
-from r1chat.chat import Options
+from dataclasses import replace
+
+from r1chat.chat import Options, Overflow
 from r1chat.core.memory import Wishes
 from r1chat.core.sampling import Sampling
 from r1chat.engine.base import ThinkBudget
@@ -8,7 +10,7 @@ from r1chat.settings.layers import Settings
 
 
 def options(settings: Settings) -> Options:
-    """How turns are answered."""
+    """How turns are answered. Raises UsageError for values that exclude each other."""
     sampling = Sampling(
         settings["temperature"],
         settings["top_p"],
@@ -20,10 +22,11 @@ def options(settings: Settings) -> Options:
     return Options(
         sampling=sampling,
         max_tokens=settings["max_tokens"],
-        think_budget=settings["think_budget"] or ThinkBudget(),
+        think_budget=replace(settings["think_budget"] or ThinkBudget(), least=settings["think_min"]),
         think=settings["think"],
         stop=settings["stop"] or (),
         pace=settings["pace"],
+        overflow=Overflow(settings["overflow"]),
     )
 
 

@@ -117,15 +117,6 @@ def _size_word(n_bytes: int) -> str:
     return str(n_bytes)
 
 
-def _budget(word: str) -> ThinkBudget:
-    folded = word.casefold()
-    if folded.endswith("s") and 0 <= (seconds := float(folded[:-1])) < 1e9:
-        return ThinkBudget(seconds=seconds)
-    if folded.isdecimal():
-        return ThinkBudget(n_tokens=int(folded))
-    raise ValueError(word)
-
-
 def _budget_word(budget: ThinkBudget) -> str:
     return f"{budget.seconds:g}s" if budget.seconds is not None else str(budget.n_tokens)
 
@@ -135,7 +126,7 @@ TEXTS = Kind("a text, or a list of texts", str, split=lambda word: (word,))
 HOSTS = Kind("a list of host names", str, split=lambda word: word.replace(",", " ").split())
 NUMBER = Kind("a number", float, write=lambda value: f"{value:g}")
 YES = Kind("on or off", _yes, write=lambda value: "on" if value else "off", words=("on", "off"))
-BUDGET = Kind("tokens (500), seconds (30s), or none", _budget, write=_budget_word, nothing="none")
+BUDGET = Kind("tokens (500), seconds (30s), or none", ThinkBudget.parse, write=_budget_word, nothing="none")
 LAYERS = Kind(
     "a number of layers, all, or auto",
     _layers,

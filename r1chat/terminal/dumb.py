@@ -126,6 +126,11 @@ class DumbTerminal:
         return self._screen.columns
 
     @property
+    def draft(self) -> str:
+        """What is typed so far is not known."""
+        return ""
+
+    @property
     def busy(self) -> bool:
         """Whether a turn is running: then nothing is asked, and Ctrl-C calls `on_interrupt`."""
         return not self._idle.is_set()

@@ -32,18 +32,25 @@ def edit(text: str, environ: Mapping[str, str] = os.environ) -> str:
 
     Raises NotFoundError when there is no editor, R1ChatError when it can't be started.
     """
-    argv = command(environ)
     with tempfile.TemporaryDirectory(prefix="r1chat-") as folder:
         file = Path(folder) / "message.md"
         file.write_text(text + "\n" if text else "", "utf-8", errors="replace", newline="\n")
-        try:
-            done = subprocess.run([*argv, str(file)], check=False)
-        except OSError as error:
-            hint = "Set EDITOR to the command of an editor."
-            raise R1ChatError(f"The editor {argv[0]} can't be started: {error.strerror}.", hint=hint) from error
-        if done.returncode != 0:
+        if not start(file, environ):
             return text
         return file.read_text("utf-8", errors="replace").rstrip("\n")
+
+
+def start(file: Path, environ: Mapping[str, str] = os.environ) -> bool:
+    """Open a file in the editor, wait for its end, and tell whether it says that all went well.
+
+    Raises NotFoundError when there is no editor, R1ChatError when it can't be started.
+    """
+    argv = command(environ)
+    try:
+        return subprocess.run([*argv, str(file)], check=False).returncode == 0
+    except OSError as error:
+        hint = "Set EDITOR to the command of an editor."
+        raise R1ChatError(f"The editor {argv[0]} can't be started: {error.strerror}.", hint=hint) from error
 
 
 def split(line: str) -> list[str]:

@@ -61,6 +61,7 @@ class ReplTerminal:
         on_leave: Ctrl-D or a second Ctrl-C at an empty prompt, a hang-up or SIGTERM; the application ends after it.
         on_think: Shift-Tab while no turn is running; during one it switches between showing and folding the thinking.
         on_answer_now: F2.
+        on_paste: something was pasted into the message.
         bar: the parts of the bottom bar, the most important first, asked at every redraw.
         complete: candidates for the last word of the text before the cursor, or what they say they replace.
         at_once: whether a command is submitted even while `busy`.
@@ -80,6 +81,7 @@ class ReplTerminal:
         on_leave: Callable[[], None] = lambda: None,
         on_think: Callable[[], None] = lambda: None,
         on_answer_now: Callable[[], None] = lambda: None,
+        on_paste: Callable[[], None] = lambda: None,
         bar: Callable[[], Sequence[str]] = lambda: (),
         complete: Callable[[str], Iterable[str | Candidate]] = lambda text: (),
         at_once: Callable[[str], bool] = lambda text: False,
@@ -118,6 +120,7 @@ class ReplTerminal:
             think=self._think,
             answer_now=lambda: self._call_back(on_answer_now),
             edit=self._edit_prompt,
+            pasted=lambda: self._call_back(on_paste),
             take_back=self._take_back,
             can_take_back=lambda: bool(self._outbox),
         )
@@ -196,6 +199,11 @@ class ReplTerminal:
     def columns(self) -> int:
         """The width now, in cells."""
         return self._screen.columns
+
+    @property
+    def draft(self) -> str:
+        """What is typed so far, with all that was pasted."""
+        return self._prompt.whole
 
     @property
     def busy(self) -> bool:

@@ -28,6 +28,7 @@ class Deeds:
     think: Callable[[], None]
     answer_now: Callable[[], None]
     edit: Callable[[], None]
+    pasted: Callable[[], None]
     take_back: Callable[[], None]
     can_take_back: Callable[[], bool]
 
@@ -65,5 +66,6 @@ def bindings(prompt: Prompt, deeds: Deeds) -> KeyBindings:
     @keys.add(Keys.BracketedPaste, filter=here)
     def paste(event: KeyPressEvent) -> None:
         prompt.paste(event.data)
+        deeds.pasted()
 
     return keys
