@@ -207,7 +207,7 @@ CREATE TABLE pieces (id INTEGER PRIMARY KEY, turn INTEGER NOT NULL REFERENCES tu
     kind TEXT NOT NULL, text TEXT NOT NULL);
 CREATE INDEX pieces_turn ON pieces (turn);
 INSERT INTO sessions VALUES (1, 'old888', 'An old chat', 'demo', '', 1.0, 2.0, 1, NULL);
-INSERT INTO turns VALUES (1, 1, 0, NULL, '什么是热力学?', 'hmm', 'Thermodynamic.', 'demo', '', '{}', 'stop', '{}', 1, 1);
+INSERT INTO turns VALUES (1, 1, 0, NULL, '什么是热力学?', 'hmm', 'Entropy.', 'demo', '', '{}', 'stop', '{}', 1, 1);
 INSERT INTO turns VALUES (2, 1, 1, 0, 'More?', 'thought', '', 'demo', '', '{}', NULL, '{}', 2.0, 2.0);
 INSERT INTO pieces (turn, kind, text) VALUES (2, 'reasoning', ' and more'), (2, 'answer', 'Half an ans');
 PRAGMA user_version = 1;
@@ -222,7 +222,7 @@ def test_a_file_of_version_1(file: Path) -> None:
     old.close()
     with open_store(file) as store:
         kept = store.read("old888")
-        assert ("Thermodynamics.", "stop") == (kept.turns[0].answer, kept.turns[0].reason)
+        assert ("Entropy.", "stop") == (kept.turns[0].answer, kept.turns[0].reason)
         cut = kept.turns[1]
         assert ("thought and more", "Half an ans", "interrupted") == (cut.reasoning, cut.answer, cut.reason)
         assert ["old888"] == keys(store, "热力") == keys(store, "half")

@@ -41,7 +41,8 @@ def main(file: Path, name: str, pace: float) -> None:
         keeper = Keeper(chat, lambda: Model("demo", "demo"), file, lambda notice: sys.exit(notice))
         chat.add_sink(keeper)
         for number in range(1000):
-            words = [f"{name}-{number}-{index} " for index in range(60)]
+            n_words = 150 if number % 2 else 20  # a turn of seconds, and one that ends soon
+            words = [f"{name}-{number}-{index} " for index in range(n_words)]
             engine.enqueue(*words, "</think>", *words)
             for _ in chat.ask(f"{name}: question {number}"):
                 pass
