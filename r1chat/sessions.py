@@ -8,16 +8,18 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from r1chat.chat import Chat
 from r1chat.core.conversation import Exchange
 from r1chat.core.events import Answer, Event, Finished, Reasoning, Started
 from r1chat.core.messages import Message, Role
 from r1chat.core.transcript import UNTITLED, Session, Transcript, Turn, title_of
-from r1chat.store.recorder import Recorder
-from r1chat.store.store import open_store
+
+if TYPE_CHECKING:
+    from r1chat.store.recorder import Recorder
 
 _SHA256: Final = re.compile(r"(?:sha256-)?([0-9a-f]{64})$")  # the Hub's cache, and Ollama's, name files by their hash
 
@@ -43,6 +45,8 @@ def take(path: Path, word: str | None, on_notice: Callable[[str], None] = lambda
 
     Raises NotFoundError, UsageError for a word that means several, and StoreError if it is open in another program.
     """
+    from r1chat.store.store import open_store
+
     with open_store(path, on_notice) as store:
         session = store.last() if word is None else store.find(word)
         store.claim(session.key)
@@ -84,7 +88,7 @@ class Keeper:
     def __init__(self, chat: Chat, model: Callable[[], Model], path: Path, on_notice: Callable[[str], None]) -> None:
         self._chat = chat
         self._model = model
-        self._recorder = Recorder(path, on_notice)
+        self._path, self._on_notice = path, on_notice
         self._lock = threading.Lock()  # turns end in a thread of their own
         self._begin()
 
@@ -96,9 +100,18 @@ class Keeper:
         self._leaf: int | None = None
         self._opened: dict[int, Turn] = {}
 
+    @cached_property
+    def _recorder(self) -> "Recorder":
+        # SQLite and the writer are there with the first question: the prompt does not wait for them.
+        from r1chat.store.recorder import Recorder
+
+        return Recorder(self._path, self._on_notice)
+
     @property
     def key(self) -> str:
         """The key of the session, empty before its first question; what was said until now is on the disk then."""
+        if not self._under_way:
+            return ""
         self._recorder.flush()
         return self._recorder.key
 
@@ -118,23 +131,14 @@ class Keeper:
     def follow(self) -> None:
         """Bring what is kept to what the chat holds. Does nothing while a turn runs."""
         with self._lock:
-            if self._chat.busy:
-                return
-            exchanges = self._chat.exchanges[self._base :]
-            for number, exchange in enumerate(exchanges):
-                if number >= len(self._known) or self._known[number] is not exchange:
-                    self._recorder.put(self._turn(number, exchange))
-            for number in self._opened:
-                if number >= len(exchanges):
-                    self._recorder.drop(number)
-            self._opened.clear()
-            self._known = list(exchanges)
-            self._stand()
+            if not self._chat.busy:
+                self._settle()
+                self._stand()
 
     def restart(self) -> None:
-        """Let the next question begin a new session."""
-        self.follow()
+        """Let the next question begin a new session. The chat has gone back to its beginning, the old one has not."""
         with self._lock:
+            self._settle()
             if self._under_way:
                 self._recorder.leave()
             self._begin()
@@ -159,7 +163,8 @@ class Keeper:
             if self._under_way:
                 self._recorder.leave()
                 self._under_way = False
-        self._recorder.close()
+        if "_recorder" in vars(self):
+            self._recorder.close()
 
     # Inside, with the lock held
 
@@ -189,6 +194,18 @@ class Keeper:
         self._opened[number] = turn
         self._leaf = number
         self._recorder.open(turn)
+
+    def _settle(self) -> None:
+        """Write the exchanges that are new, or have grown."""
+        exchanges = self._chat.exchanges[self._base :]
+        for number, exchange in enumerate(exchanges):
+            if number >= len(self._known) or self._known[number] is not exchange:
+                self._recorder.put(self._turn(number, exchange))
+        for number in self._opened:
+            if number >= len(exchanges):
+                self._recorder.drop(number)
+        self._opened.clear()
+        self._known = list(exchanges)
 
     def _parent_of(self, event: Started) -> int | None:
         """Find what a turn that begins stands behind: another try of the current question stands beside that one."""

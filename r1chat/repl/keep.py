@@ -10,13 +10,15 @@ from r1chat.core.transcript import Session, Transcript
 from r1chat.errors import UsageError
 from r1chat.export import files as export
 from r1chat.sessions import take, transcript_of
-from r1chat.store.store import open_store
 from r1chat.terminal.completion import Candidate
 from r1chat.terminal.sessions import answer_rows, found_rows, session_rows
 from r1chat.terminal.tables import ago, counted, one_line
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from r1chat.repl.loop import Repl
+    from r1chat.store.store import Store
 
 LISTED = 12  # sessions; half of a small screen
 OFFERED = 500  # sessions that completion looks through
@@ -25,7 +27,7 @@ FEWEST = 6  # rows of the last answer that are shown, however low the screen is
 
 def sessions(repl: "Repl", argument: str) -> None:
     """List the sessions used last."""
-    with open_store(repl.paths.sessions, repl.say) as store:
+    with _store(repl) as store:
         found, n_all = store.sessions(LISTED), store.count()
     if not found:
         repl.say("There is no session yet.")
@@ -43,7 +45,7 @@ def resume(repl: "Repl", argument: str) -> None:
     keeper = repl.keeper
     if keeper is None:
         raise UsageError("This chat is not kept.", hint="Begin r1chat without --no-history to resume a session.")
-    with open_store(repl.paths.sessions, repl.say) as store:
+    with _store(repl) as store:
         wanted = store.find(argument)
     if wanted.key == keeper.key:
         repl.say("This is that session.")
@@ -55,10 +57,10 @@ def rename(repl: "Repl", argument: str) -> None:
     """Give this session another title."""
     key = _key(repl)
     if not argument:
-        with open_store(repl.paths.sessions) as store:
+        with _store(repl) as store:
             repl.say(f"This session is {key}: {one_line(store.find(key).title)}. /rename TITLE gives it another title.")
         return
-    with open_store(repl.paths.sessions) as store:
+    with _store(repl) as store:
         store.rename(key, argument)
     repl.say(f"This session is called {one_line(argument)} now.")
 
@@ -68,7 +70,7 @@ def search(repl: "Repl", argument: str) -> None:
     if not argument:
         repl.say('/search WORDS finds sessions in which all of them stand; "in quotes" words that stand together.')
         return
-    with open_store(repl.paths.sessions, repl.say) as store:
+    with _store(repl) as store:
         hits = store.search(argument, LISTED)
     if not hits:
         repl.say(f"Nothing is found for {one_line(argument)}.")
@@ -83,7 +85,7 @@ def export_(repl: "Repl", argument: str) -> None:
         transcript = transcript_of(repl.chat, repl.described())
     else:
         key = _key(repl)
-        with open_store(repl.paths.sessions) as store:
+        with _store(repl) as store:
             transcript = store.read(key)
     if not transcript.turns:
         raise UsageError("There is nothing to export yet.", hint="Ask something first.")
@@ -95,7 +97,7 @@ def export_(repl: "Repl", argument: str) -> None:
 def session_words(repl: "Repl", argument: str) -> Iterable[Candidate]:
     """Complete the keys of sessions, by a key's beginning or by a part of a title."""
     sign = argument.casefold()
-    with open_store(repl.paths.sessions) as store:
+    with _store(repl) as store:
         found = store.sessions(OFFERED)
     for one in found:
         if one.key.startswith(sign) or sign in one.title.casefold():
@@ -123,6 +125,13 @@ def recap(repl: "Repl", transcript: Transcript) -> None:
 def told(session: Session, n_turns: int) -> str:
     """Say how long a session is, and when it was used last."""
     return f"{counted(n_turns, 'turn')}, last {ago(session.updated, time.time())}"
+
+
+def _store(repl: "Repl") -> "AbstractContextManager[Store]":
+    """Open the sessions; what was wrong with them is told."""
+    from r1chat.store.store import open_store  # the prompt does not wait for SQLite
+
+    return open_store(repl.paths.sessions, repl.say)
 
 
 def _key(repl: "Repl") -> str:

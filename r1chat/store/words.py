@@ -9,6 +9,7 @@ pairs one behind the other, and a single character the beginning of a pair.
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from r1chat.core.transcript import Excerpt
@@ -61,9 +62,15 @@ def excerpt(text: str, terms: tuple[Term, ...]) -> Excerpt | None:
     """Cut out what is around the first of the terms in a text; None if none of them is in it."""
     folded = _fold(text)
     for term in terms:
-        if found := re.search(_pattern(term), folded):
+        if found := _pattern(term).search(folded):
             return _around(text, *found.span())
     return None
+
+
+def stands_in(text: str, terms: tuple[Term, ...]) -> bool:
+    """Whether all terms are in a text."""
+    folded = _fold(text)
+    return all(_pattern(term).search(folded) for term in terms)
 
 
 def beginning(text: str) -> Excerpt:
@@ -87,11 +94,12 @@ def _phrase(term: Term) -> str:
     return f'"{" ".join(words)}"' + (" *" if open_ else "")
 
 
-def _pattern(term: Term) -> str:
+@lru_cache(maxsize=64)  # ten thousand titles are looked through for the same few terms
+def _pattern(term: Term) -> re.Pattern[str]:
     *first, last = [re.escape(_fold(word)) for word in term.words]
     left = "" if _RUN.match(term.words[0]) else r"(?<!\w)"
     right = "" if term.open or _RUN.match(term.words[-1]) else r"(?!\w)"
-    return left + r"[\W_]*".join([*first, last]) + right
+    return re.compile(left + r"[\W_]*".join([*first, last]) + right)
 
 
 def _around(text: str, start: int, end: int) -> Excerpt:

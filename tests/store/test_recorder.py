@@ -133,7 +133,7 @@ def test_a_new_conversation_is_a_new_session(kept: Kept) -> None:
     kept.ask("Newer?")
     assert ["New?", "Newer?"] == [turn.question for turn in read(kept).path]
     with open_store(kept.file) as store:
-        assert ["Old?"] == [turn.question for turn in store.read(old).turns]
+        assert ["Old?"] == [turn.question for turn in store.read(old).path]
         assert {"Old?", "New?"} == {one.title for one in store.sessions()}
 
 
@@ -178,15 +178,13 @@ def test_text_is_written_while_it_comes(file: Path) -> None:
         if not file.exists():
             return False
         with open_store(file) as store:
-            return any(store.read(one.key).turns[0].reasoning for one in store.sessions())
+            return any(store.read(one.key).turns[0].reasoning.startswith("0 1 2 ") for one in store.sessions())
 
     wait_for(begun, "the beginning of the text")
     with open_store(file) as store:
         (one,) = store.sessions()
         (turn,) = store.read(one.key).turns
-    assert thread.is_alive()
     assert ("", True) == (turn.reason, one.running)
-    assert "0 1 2 " == turn.reasoning[:6]
     thread.join()
     made.keeper.close()
 
