@@ -79,6 +79,11 @@ class Settings:
         """Let the sections of another model hold."""
         return replace(self, names=tuple(names))
 
+    def switch(self, model: str, names: Iterable[str]) -> "Settings":
+        """Let another model hold for this session; `model` is the user's word for it."""
+        session = {**self.session, "model": Given(model, "/model")}
+        return replace(self, session=session, names=tuple(names))
+
     def change(self, name: str, word: str) -> "Settings":
         """Set a value for this session; the word "default" takes that back. Raises UsageError."""
         setting = known(name)
@@ -121,8 +126,8 @@ def _layer(given: Mapping[str, tuple[str, object]]) -> Layer:
 
 
 def _flag(setting: Setting, value: object) -> str:
-    """Write the option as it was given: --latex or --no-latex."""
-    return setting.flag.replace("--", "--no-", 1) if value is False else setting.flag
+    """Write the option as it was given: --latex or --no-latex. The model is no option."""
+    return setting.flag.replace("--", "--no-", 1) if value is False else setting.flag or "the command line"
 
 
 def _how(setting: Setting) -> str:
