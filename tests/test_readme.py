@@ -1,6 +1,7 @@
 """The README's example runs, and its commands are what .ci/run runs."""
 
 import doctest
+import runpy
 from pathlib import Path
 
 from r1chat.repl.table import markdown
@@ -32,3 +33,10 @@ def test_the_table_of_commands_is_the_chats_own() -> None:
     text = (ROOT / "README.md").read_text("utf-8")
     table = text.partition("<!-- commands -->\n")[2].partition("\n<!-- /commands -->")[0]
     assert markdown() == table
+
+
+def test_the_table_of_what_fits_is_the_planners() -> None:
+    """The README's copy is what scripts/fit_table makes; `scripts/fit_table --write` puts it there."""
+    script = runpy.run_path(str(ROOT / "scripts/fit_table"))
+    found = script["PLACE"].search((ROOT / "README.md").read_text("utf-8"))
+    assert script["table"]() == found[0]

@@ -87,6 +87,12 @@ def _completion() -> Callable[..., Any]:
     return completion
 
 
+def _doctor() -> Callable[..., Any]:
+    from r1chat.cli.doctor import doctor
+
+    return doctor
+
+
 COMMANDS = (
     Command(
         "run",
@@ -102,6 +108,7 @@ COMMANDS = (
     Command("rm", "Remove models.", _rm),
     Command("verify", "Check the files of models.", _verify),
     Command("prune", "Remove what unfinished downloads left.", _prune),
+    Command("doctor", "Check what helps and what hinders r1chat here.", _doctor),
     Command("config", "Show the settings and where they come from.", _config),
     Command("completion", "Print a script that lets your shell complete.", _completion),
 )

@@ -98,6 +98,14 @@ class Settings:
         return changed
 
 
+VARIABLES = ("R1CHAT_HOME", "R1CHAT_DEBUG", *(setting.environment for setting in SETTINGS.values()))
+
+
+def strangers(environ: Mapping[str, str]) -> list[str]:
+    """Name the variables that begin like ours and mean nothing to r1chat."""
+    return sorted(name for name in environ if name.startswith("R1CHAT_") and name not in VARIABLES)
+
+
 def load(
     environ: Mapping[str, str] = os.environ, file: Path | None = None, options: Mapping[str, object] | None = None
 ) -> Settings:
