@@ -59,7 +59,7 @@ def test_show_and_set(r1chat: Command, home: Path) -> None:
         assert ["temperature", "0.5", "--temp"] == row(console, "temperature")
         assert ["min_p", "0", "default"] == row(console, "min_p")
         assert ["stop", "none", "default"] == row(console, "stop")
-        assert ["model", "demo", "the command line"] == row(console, "model")
+        assert ["model", "demo", "argument"] == row(console, "model")
         console.type("/set temperature 0.7\r")
         console.wait("temperature is 0.7 (it was 0.5).")
         console.type("/show temp\r")
@@ -408,6 +408,7 @@ def test_leaving_while_a_model_is_loaded(r1chat: Command, tmp_path: Path) -> Non
 def test_any_width(r1chat: Command, columns: int) -> None:
     """The tables fit into narrow and wide windows."""
     with repl(r1chat, "demo", columns=columns) as console:
+        console.wait("context 0 of")
         console.type("/show\r")
         console.wait("/set NAME VALUE")
         console.type("/context\r")

@@ -135,7 +135,7 @@ def _layer(given: Mapping[str, tuple[str, object]]) -> Layer:
 
 def _flag(setting: Setting, value: object) -> str:
     """Write the option as it was given: --latex or --no-latex. The model is no option."""
-    return setting.flag.replace("--", "--no-", 1) if value is False else setting.flag or "the command line"
+    return setting.flag.replace("--", "--no-", 1) if value is False else setting.flag or "argument"
 
 
 def _how(setting: Setting) -> str:
