@@ -1,6 +1,7 @@
 """Setting a chat up, and taking things out of it, on a real terminal: whole processes, real model."""
 
 import base64
+import json
 import os
 import re
 import shutil
@@ -100,6 +101,44 @@ def test_a_bad_settings_file(r1chat: Command, home: Path) -> None:
         assert 2 == console.end()
         there = f"r1chat: {home / 'config.toml'}:3: there is no setting 'temprature'."
         assert [there, "  Did you mean temperature?"] == console.lines
+
+
+def test_keys_as_in_vi(r1chat: Command, home: Path) -> None:
+    """keys = "vi" edits the line as vi does."""
+    (home / "config.toml").write_text('keys = "vi"')
+    with repl(r1chat, "demo") as console:
+        console.type("/showw")
+        console.wait("/showw")
+        console.type("\x1bx")
+        wait_for(lambda: "/showw" not in console.text, "one letter less")
+        console.type("A keys\r")
+        wait_for(lambda: row(console, "keys") == ["keys", "vi", "config.toml:1"], "the setting")
+
+
+@pytest.mark.parametrize(("theme", "code"), [("light", b"\x1b[35m"), ("dark", b"\x1b[33m")])
+def test_a_theme(r1chat: Command, home: Path, theme: str, code: bytes) -> None:
+    """A notice has a colour that can be read on the background that the setting names."""
+    (home / "config.toml").write_text(f'theme = "{theme}"')
+    argv = [*r1chat.argv, "run", "demo", "What is 1 + 1?", "--temp", "0"]
+    with Console(argv, env=r1chat.environ, cwd=ROOT) as console:
+        assert 0 == console.end()
+        assert code in console.raw
+
+
+def test_a_profile_brings_its_model(r1chat: Command, home: Path, tmp_path: Path) -> None:
+    """The model of a profile is run when none is named, with the settings of its own section below the profile's."""
+    path = other(tmp_path)
+    (home / "config.toml").write_text(
+        f"[models.other]\nmin_p = 0.2\ntop_k = 9\n[profiles.mine]\nmodel = '{path}'\nmax_tokens = 8\ntop_k = 5\n"
+    )
+    done = r1chat("run", "--profile", "mine", "--json", "--seed", "1", input=b"What is 1 + 1?")
+    found = json.loads(done.out)
+    assert ("other.gguf", "length", 5, 0.2) == (
+        found["model"],
+        found["finish_reason"],
+        found["sampling"]["top_k"],
+        found["sampling"]["min_p"],
+    )
 
 
 def test_the_file_in_an_editor(r1chat: Command, home: Path, tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def context(repl: "Repl", argument: str) -> None:
     glyphs = UNICODE if repl.screen.unicode else ASCII
     bar = meter([begin, before - begin, total - before], plan.n_ctx, BAR_CELLS, glyphs)
     parts = (
-        (glyphs[0], "system prompt" if ends[0] else "begin", begin),
+        (glyphs[0], "system prompt" if ends[0] else "template", begin),
         (glyphs[1], f"earlier turns ({(ends[1] - ends[0]) // 2})", before - begin),
         (glyphs[2], "last turn", total - before),
         (glyphs[3], "free", max(0, plan.n_ctx - total)),
