@@ -1,7 +1,8 @@
 """A terminal's screen, as pyte emulates it, into an SVG picture. Knows nothing of what is on the screen.
 
-Strategy: every run of cells with one style is a text of its own, put at its cell and stretched to the width of its cells,
-so that the columns stand in line whatever font the viewer has. Blanks are no-break spaces: viewers join other ones.
+Strategy: every run of cells with one style is a text of its own, put at its cell and stretched to the width of its
+cells, so that the columns stand in line whatever font the viewer has. Blanks are no-break spaces: viewers join other
+ones.
 """
 
 import unicodedata
@@ -85,7 +86,7 @@ def picture(screen: pyte.HistoryScreen, title: str) -> str:
 
 
 def _runs(row: Mapping[int, Char], columns: int) -> Iterator[Run]:
-    """Cut a row into runs, blanks at the end left out. Characters beyond ASCII stand alone: fonts differ most there."""
+    """Cut a row into runs, blanks at the end left out. What is beyond ASCII stands alone: fonts differ most there."""
     cells = [(x, row[x]) for x in range(columns)]
     while cells and cells[-1][1].data.strip() == "" and cells[-1][1].bg == "default" and not cells[-1][1].reverse:
         cells.pop()
