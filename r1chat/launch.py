@@ -202,10 +202,16 @@ def idle_notice(machine: Devices, paths: Paths, look: IdleGpus = host.idle_gpus)
     return f"{names}: not used, because this build of llama-cpp-python can't. To install one: {idle[0].command}"
 
 
-def remember(model: str, paths: Paths) -> None:
-    """Keep the word for the model, for a `run` without one. A path is kept whole; what can't be written is not."""
+def lasting(model: str) -> str:
+    """Give a word for the model that means the same in another folder: a path is written whole."""
     if isinstance(found := reference.parse(model), reference.File):
-        model = str(found.path.absolute())  # not resolved: in the Hub's cache a link has the name, its target has none
+        return str(found.path.absolute())  # not resolved: in the Hub's cache a link has the name, its target has none
+    return model
+
+
+def remember(model: str, paths: Paths) -> None:
+    """Keep the word for the model, for a `run` without one. What can't be written is not."""
+    model = lasting(model)
     with contextlib.suppress(OSError):
         paths.last_model.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with os.fdopen(os.open(paths.last_model, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "r1chat"
+PURE = ("commonmark", "formula", "formula_parser", "latex", "progress", "symbols")  # of the terminal
 # docs/design.md, section 2. A room is a folder, or a module at the top by its own name. "*" is everything.
 MAY_IMPORT: dict[str, set[str]] = {
     "core": {"core", "errors"},
@@ -19,6 +20,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "settings": {"settings", "core", "errors", "chat", "engine.base"},
     "files": {"core", "errors"},
     "chat": {"core", "errors", "files", "engine.base"},
+    "store": {"store", "core", "errors"},
+    "export": {"export", "core", "errors", *(f"terminal.{name}" for name in PURE)},
+    "sessions": {"chat", "store", "core", "errors"},
     "interrupts": {"chat", "engine.base", "errors"},
     "launch": {"core", "errors", "models", "engine", "paths", "settings"},
     "api": {"core", "errors", "chat", "launch", "paths", "settings", "engine.base"},
@@ -32,7 +36,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         "paths",
         "settings",
         "engine",
+        "export",
         "models",
+        "sessions",
+        "store",
         "terminal",
         "__init__",
     },
@@ -49,6 +56,8 @@ AT_HOME = {
     "rich": {"terminal"},
     "prompt_toolkit": {"terminal"},
     "typer": {"cli"},
+    "sqlite3": {"store"},
+    "pygments": {"export"},
     "click": set(),
 }
 IMPURE = {"os", "sys", "time", "socket", "subprocess", "threading", "random", "secrets", "pathlib", "io", "logging"}
@@ -112,4 +121,6 @@ def test_asking_for_help_imports_no_engine(argument: str) -> None:
         "print(*sorted({m.partition('.')[0] for m in sys.modules}), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code, argument], capture_output=True, text=True, check=True)
-    assert {"llama_cpp", "numpy", "huggingface_hub", "prompt_toolkit"} & set(done.stderr.split()) == set()
+    assert {"llama_cpp", "numpy", "huggingface_hub", "prompt_toolkit", "pygments", "sqlite3"} & set(
+        done.stderr.split()
+    ) == set()

@@ -47,6 +47,9 @@ def _application(word: str) -> typer.Typer:
     application.callback(invoke_without_command=True)(_root)
     for command in COMMANDS:
         function = command.load() if command.name == word else lambda: None
+        if isinstance(function, typer.Typer):
+            application.add_typer(function, name=command.name, short_help=command.help, epilog=command.epilog)
+            continue
         application.command(name=command.name, short_help=command.help, epilog=command.epilog)(function)
     return application
 

@@ -32,6 +32,13 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 JsonLines = Annotated[bool, typer.Option("--jsonl", help="Print one JSON object per event, as they happen.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Tell the plan, the counts and the engine's log on stderr.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Pull a model that is not here, without asking.")]
+Continue = Annotated[
+    bool, typer.Option("--continue", "-c", help="Go on with the session used last; a model or a question may follow.")
+]
+Resume = Annotated[
+    str | None,
+    typer.Option("--resume", metavar="ID", help="Go on with this session: its ID, or its title."),
+]
 
 Profile = Annotated[str | None, option("profile")]
 Temperature = Annotated[str | None, option("temperature")]
@@ -51,6 +58,7 @@ Math = Annotated[bool | None, option("math")]
 Pace = Annotated[str | None, option("pace")]
 Thinking = Annotated[str | None, option("thinking")]
 Latex = Annotated[bool | None, option("latex")]
+History = Annotated[bool | None, option("history")]
 Ctx = Annotated[str | None, option("ctx")]
 Threads = Annotated[str | None, option("threads")]
 GpuLayers = Annotated[str | None, option("gpu_layers")]

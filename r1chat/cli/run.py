@@ -12,17 +12,20 @@ import typer
 
 from r1chat import paths
 from r1chat.chat import Chat, Exchange, Options, failure_of
+from r1chat.cli import keeping
 from r1chat.cli import options as opt
 from r1chat.core.events import Failure, Notice, Sink
 from r1chat.core.prompt import directive
 from r1chat.core.sanitize import clean
 from r1chat.core.sizes import size_text
+from r1chat.core.transcript import Transcript
 from r1chat.engine.buffers import read_buffers
 from r1chat.errors import ExitCode, R1ChatError, UsageError
 from r1chat.files import read_text
 from r1chat.interrupts import Interrupts
 from r1chat.launch import DEMO, Launched, Target, find, idle_notice, last_used, launch, names_of, not_here, remember
 from r1chat.models.resolve import Wish
+from r1chat.sessions import exchanges_of, kept_settings
 from r1chat.settings import debug, uses
 from r1chat.settings.layers import Settings
 from r1chat.terminal import progress
@@ -43,12 +46,15 @@ def run(
         str | None, typer.Argument(metavar="PROMPT", help="The question. Without one: a chat.", show_default=False)
     ] = None,
     files: opt.Files = None,
+    continued: opt.Continue = False,
+    resume: opt.Resume = None,
     profile: opt.Profile = None,
     system: opt.System = None,
     math: opt.Math = None,
     raw: opt.Raw = False,
     thinking: opt.Thinking = None,
     latex: opt.Latex = None,
+    history: opt.History = None,
     json: opt.Json = False,
     jsonl: opt.JsonLines = False,
     verbose: opt.Verbose = False,
@@ -78,8 +84,9 @@ def run(
     """Ask a model once, or chat with it.
 
     With a prompt, a file or something piped in, it answers once: on a terminal with its thinking, in a pipe the answer
-    alone. Without any of them it opens a chat. Each option with a default can also be set in config.toml (see
-    `r1chat config`) and in the environment.
+    alone. Without any of them it opens a chat. Chats on a terminal are kept: -c goes on with the last one, as does
+    `-c QUESTION`. Each option with a default can also be set in config.toml (see `r1chat config`) and in the
+    environment.
     """
     form = "json" if json else "jsonl" if jsonl else "text"
     if json and jsonl:
@@ -92,13 +99,18 @@ def run(
             if think is False and given is not None:
                 raise UsageError(f"--no-think and {option} exclude each other.", hint="Give one of them.")
         settings = opt.settings(context)
-    except UsageError as error:
+        resumed = keeping.taken(settings, continued=continued, resume=resume, raw=raw)
+    except R1ChatError as error:
         if debug():
             raise
         raise typer.Exit(_refuse(model or last_used(paths.find()) or DEMO, form, error)) from error
     screen = Screen.detect(os.environ, sys.stdin, sys.stdout, sys.stderr, Theme(settings["theme"]))
-    word = model if model is not None else settings["model"] or last_used(paths.find()) or DEMO
-    job = Job(word, model is not None, settings, raw=raw, verbose=verbose, form=form, yes=yes)
+    if resumed:
+        settings = settings.keep(kept_settings(resumed))
+        model, prompt = keeping.model_and_prompt(model, prompt)
+    kept = resumed.session.model if resumed else None
+    word = model if model is not None else kept or settings["model"] or last_used(paths.find()) or DEMO
+    job = Job(word, model is not None, settings, raw=raw, verbose=verbose, form=form, yes=yes, resumed=resumed)
     if prompt is None and not files and screen.converses and not (json or jsonl or raw):
         raise typer.Exit(_converse(job, screen))
     raise typer.Exit(_ask_once(job, None if prompt is None else opt.text(prompt), files or [], screen))
@@ -108,7 +120,8 @@ def run(
 class Job:
     """What the command line asks for, read and checked.
 
-    `named`: whether the user named the model; `form`: text, json or jsonl; `yes`: pull it without asking.
+    `named`: whether the user named the model; `form`: text, json or jsonl; `yes`: pull it without asking; `resumed`: a
+    session to go on with.
     """
 
     model: str
@@ -118,6 +131,7 @@ class Job:
     verbose: bool
     form: str
     yes: bool
+    resumed: Transcript | None = None
 
     @property
     def options(self) -> Options:
@@ -156,7 +170,7 @@ def question(prompt: str | None, files: Sequence[Path], piped: str) -> tuple[str
     return text, attached
 
 
-def _refuse(model: str, form: str, error: UsageError) -> int:
+def _refuse(model: str, form: str, error: R1ChatError) -> int:
     """Tell of a command line that can't be followed, in the form that was asked for, and give the exit code."""
     failure = Failure(error.exit_code, error.message, error.hint)
     if form != "text":
@@ -180,14 +194,14 @@ def _ask_once(job: Job, prompt: str | None, files: Sequence[Path], screen: Scree
         text, attached = question(prompt, files, piped)
         launched = launch(target, uses.wishes(job.settings), paths.find())
         details.update(model=launched.target.name, plan=asdict(launched.plan))
-        exchange = _ask(job, launched, text, attached, sink, details)
+        exchange = _ask(job, launched, text, attached, sink, details, kept=keeping.keeps(job, screen))
         failure = failure_of(exchange)
     except R1ChatError as error:
         failure = Failure(error.exit_code, error.message, error.hint)
     finally:  # also what should not happen leaves what there is
         _fail(sink, failure)
         sink.close()
-    if failure is None:
+    if failure is None and job.settings["history"]:
         remember(job.model, paths.find())
     if job.verbose and launched:
         _tell_verbose(launched, exchange)
@@ -241,8 +255,10 @@ def _ask(
     attached: Sequence[tuple[str, str]],
     sink: Sink,
     details: dict[str, Any],
+    *,
+    kept: bool,
 ) -> Exchange:
-    """Run the one turn, with Ctrl-C in its hands."""
+    """Run the one turn, with Ctrl-C in its hands. `kept`: it goes into a session."""
     family = launched.shape.family
     opening = _opening(launched)
     chat = Chat(
@@ -254,7 +270,10 @@ def _ask(
         sinks=(sink,),
         ahead=False,
     )
-    with chat, Interrupts(chat), _drawn(sink):
+    if job.resumed:
+        chat.restore(exchanges_of(job.resumed), job.resumed.session.leaf)
+    keeper = keeping.keeping(chat, launched, job, _tell) if kept else nullcontext()
+    with chat, Interrupts(chat), _drawn(sink), keeper:
         if job.raw:
             events = chat.ask_raw(text)
         else:
@@ -325,6 +344,6 @@ def _converse(job: Job, screen: Screen) -> int:
     family, opening = launched.shape.family, _opening(launched)
     chat = Chat(launched.engine, family=family, options=job.options, system=job.settings["system"], opening=opening)
     with chat:
-        repl = Repl(chat, launched, screen, job.settings, job.model, paths.find())
+        repl = Repl(chat, launched, screen, job.settings, job.model, paths.find(), resumed=job.resumed)
         repl.run(*greeting(launched, named=job.named))
     return ExitCode.OK

@@ -6,19 +6,22 @@ thread at the start waits for the model to be there.
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 
 from r1chat import __version__
 from r1chat.chat import Chat
 from r1chat.core.events import Event, Finished, Reason, Usage
 from r1chat.core.prompt import directive
 from r1chat.core.sanitize import clean
+from r1chat.core.transcript import Transcript
 from r1chat.engine.base import AnswerNow, Cancel
 from r1chat.engine.worker import WorkerEngine
 from r1chat.errors import R1ChatError
-from r1chat.launch import DEMO, Launched, Target, check_file, launch, names_of, remember
+from r1chat.launch import DEMO, Launched, Target, check_file, lasting, launch, names_of, remember
 from r1chat.paths import Paths
-from r1chat.repl import attach, turns, view
+from r1chat.repl import attach, keep, turns, view
 from r1chat.repl.table import COMMANDS
+from r1chat.sessions import Keeper, Model, digest_of, exchanges_of, kept_settings
 from r1chat.settings import uses
 from r1chat.settings.layers import Settings
 from r1chat.terminal.completion import Candidate
@@ -46,8 +49,10 @@ class Repl:
         settings: Settings,
         model: str,
         paths: Paths,
+        *,
+        resumed: Transcript | None = None,
     ) -> None:
-        """`model` is the user's word for what was launched."""
+        """`model` is the user's word for what was launched; `resumed` is a session that was taken, to go on with."""
         self.chat = chat
         self.launched = launched
         self.screen = screen
@@ -57,6 +62,9 @@ class Repl:
         self.live = Live(screen, thinking=_way(settings), session=True)
         self._turn: threading.Thread | None = None
         self._arriving: WorkerEngine | None = None  # of the model that is being changed to
+        self._resumed = resumed
+        keeps = settings["history"]
+        self.keeper = Keeper(chat, self.described, paths.sessions, self._notice) if keeps else None
         self._pause: threading.Timer | None = None  # after a paste
         self.thinks_next: bool | None = None  # whether the next question is answered with thinking, if that was said
         self.attached: list[tuple[str, str]] = []  # files that go with the next question: names and texts
@@ -78,11 +86,15 @@ class Repl:
                 bar=self._bar,
                 complete=self._complete,
                 at_once=self._at_once,
-                history_path=paths.history,
+                history_path=paths.history if keeps else None,
                 vi=settings["keys"] == "vi",
             )
         chat.add_sink(self.terminal.sink)
+        if self.keeper:
+            chat.add_sink(self.keeper)
         self.apply(settings)
+        if resumed:
+            self._restore(resumed)
 
     def run(self, *greetings: str) -> None:
         """Talk until the user leaves. The running turn, if there is one, is cancelled then."""
@@ -95,12 +107,25 @@ class Repl:
             self._interrupt()
             if self._turn:
                 self._turn.join(GRACE)
+            if self.keeper:
+                self.keeper.close()
 
     def say(self, *lines: str) -> None:
         """Print a remark of the program, and an empty line after it."""
         for line in lines:
             self.terminal.remark(line)
         self.terminal.print()
+
+    def described(self) -> Model:
+        """Say who answers now."""
+        target, plan = self.launched.target, asdict(self.launched.plan)
+        return Model(lasting(self.model), target.name, digest_of(target.path), plan)
+
+    def resume(self, transcript: Transcript) -> None:
+        """Go on with a session that was taken, in the place of this one, as it was asked."""
+        self._restore(transcript)
+        self.apply(self.settings.keep(kept_settings(transcript)))
+        keep.recap(self, transcript)
 
     def apply(self, settings: Settings) -> None:
         """Let changed settings hold: those of the screen at once, those of the model from the next question on."""
@@ -138,6 +163,7 @@ class Repl:
                 self.terminal.hold()
                 self.complain(error)
             finally:
+                self._follow()
                 self.terminal.busy = False
 
         self.terminal.busy = True
@@ -209,6 +235,16 @@ class Repl:
             found.run(self, argument.strip())
         except R1ChatError as error:
             self.complain(error)
+        self._follow()
+
+    def _follow(self) -> None:
+        if self.keeper:
+            self.keeper.follow()
+
+    def _restore(self, transcript: Transcript) -> None:
+        self.chat.restore(exchanges_of(transcript), transcript.session.leaf)
+        if self.keeper:
+            self.keeper.resume(transcript)
 
     def _on_paste(self) -> None:
         if self._pause:
@@ -261,11 +297,17 @@ class Repl:
         if len(text) >= LONG_DRAFT and not self.chat.busy:
             self.chat.anticipate(text)
 
+    def _notice(self, text: str) -> None:
+        self.say(clean(text))
+
     def _wait_for_model(self) -> None:
-        """Say at once when the model can't be loaded, and let the bar know when it is there."""
+        """Say where a resumed session stands, and at once when the model can't be loaded; tell the bar when it is."""
+        if self._resumed:
+            keep.recap(self, self._resumed)
         try:
             self.launched.engine.count(())
-            remember(self.model, self.paths)
+            if self.keeper:
+                remember(self.model, self.paths)
         except R1ChatError as error:
             if not self.terminal.busy:  # else the turn that waits says it
                 self.complain(error)

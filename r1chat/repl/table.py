@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from r1chat.repl import attach, clip, setup, turns, view
+from r1chat.repl import attach, clip, keep, setup, turns, view
 from r1chat.terminal.completion import Candidate
 
 if TYPE_CHECKING:
@@ -125,6 +125,23 @@ _ALL = (
     ),
     Command("/stats", "tell the plan, and what the last turn took", view.stats, anytime=True),
     Command("/context", "tell what fills the context", view.context),
+    Command("/sessions", "list the kept sessions", keep.sessions, anytime=True),
+    Command(
+        "/resume",
+        "go on with another session",
+        keep.resume,
+        "[ID|TITLE]",
+        complete=keep.session_words,
+    ),
+    Command("/rename", "give this session another title", keep.rename, "[TITLE]"),
+    Command(
+        "/export",
+        "write this session to a file: .html, .md or .json",
+        keep.export_,
+        "[FILE]",
+        complete=attach.paths,
+    ),
+    Command("/search", "find sessions by what was said in them", keep.search, "WORDS", anytime=True),
 )
 COMMANDS = {command.name: command for command in _ALL}
 

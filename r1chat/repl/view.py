@@ -43,6 +43,8 @@ def exit_(repl: "Repl", argument: str) -> None:
 def clear(repl: "Repl", argument: str) -> None:
     """Begin a new conversation."""
     repl.chat.reset()
+    if repl.keeper:
+        repl.keeper.restart()
     repl.say("A new conversation begins: the model remembers nothing of the one above.")
 
 

@@ -1,5 +1,5 @@
 """Every setting's value and where it comes from: defaults < config.toml < its section of the model < its profile <
-environment < options < /set. Changes nothing outside of itself.
+environment < a resumed session < options < /set. Changes nothing outside of itself.
 
 Knows no model: by which names the sections may speak of one is told by `for_model`.
 """
@@ -16,6 +16,7 @@ from r1chat.settings.config import Config, Given, Layer, read
 from r1chat.settings.table import SETTINGS, Setting, When, find, nearest
 
 DEFAULT = "default"
+KEPT = "the session"
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Settings:
 
     config: Config = field(default_factory=Config)
     environment: Layer = field(default_factory=dict)
+    kept: Layer = field(default_factory=dict)
     options: Layer = field(default_factory=dict)
     session: Layer = field(default_factory=dict)
     names: tuple[str, ...] = ()
@@ -58,6 +60,7 @@ class Settings:
         yield from self._of_model()
         yield self._profile()
         yield self.environment
+        yield self.kept
         yield self.options
         yield self.session
 
@@ -83,6 +86,10 @@ class Settings:
         """Let another model hold for this session; `model` is the user's word for it."""
         session = {**self.session, "model": Given(model, "/model")}
         return replace(self, session=session, names=tuple(names))
+
+    def keep(self, values: Mapping[str, object]) -> "Settings":
+        """Let what a resumed session was asked with hold, below the options."""
+        return replace(self, kept={name: Given(value, KEPT) for name, value in values.items()})
 
     def change(self, name: str, word: str) -> "Settings":
         """Set a value for this session; the word "default" takes that back. Raises UsageError."""
@@ -116,7 +123,7 @@ def load(
     variables = {each.name: (each.environment, environ.get(each.environment)) for each in SETTINGS.values()}
     given = {name: (where, word) for name, (where, word) in variables.items() if word}
     flags = {name: (_flag(SETTINGS[name], value), value) for name, value in (options or {}).items()}
-    settings = Settings(read(file), _layer(given), _layer(flags))
+    settings = Settings(read(file), _layer(given), options=_layer(flags))
     _ = settings.given  # a profile that is not there is told now
     return settings
 

@@ -241,6 +241,14 @@ _ALL = (
         "auto",
         when=When.START,
     ),
+    Setting(
+        "history",
+        "Keep chats, and what was typed; off writes nothing.",
+        words.YES,
+        True,
+        "--history",
+        when=When.START,
+    ),
     Setting("keys", "How the line is edited.", words.choice("emacs", "vi"), "emacs", when=When.START),
     Setting(
         "ctx",
