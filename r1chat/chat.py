@@ -490,7 +490,7 @@ def failure_of(exchange: Exchange) -> Failure | None:
             hint = "Allow more with --max-tokens."
             return Failure(ExitCode.NO_ANSWER, f"The answer was cut at the limit of {DEFAULT_LIMIT:,} tokens.", hint)
         case Reason.LOOP:
-            hint = "Ask again: every try is drawn anew. /continue lets it go on."
+            hint = "Ask again: every try is drawn anew."
             return Failure(ExitCode.NO_ANSWER, "The answer was cut: it went in circles.", hint)
         case Reason.STOP if not exchange.answered:
             return Failure(ExitCode.NO_ANSWER, "The model gave no answer.", "Ask again: every try is drawn anew.")

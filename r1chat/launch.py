@@ -21,7 +21,8 @@ from r1chat.engine.selfcheck import SelfCheck
 from r1chat.engine.worker import WorkerEngine
 from r1chat.errors import FitError, NotFoundError, R1ChatError, UsageError
 from r1chat.models import catalog, library, reference, resolve
-from r1chat.models.catalog import Download, Entry
+from r1chat.models.catalog import Entry
+from r1chat.models.fitting import largest_fitting
 from r1chat.models.judge import judge
 from r1chat.models.resolve import Wish
 from r1chat.models.shape import shape_of
@@ -185,25 +186,9 @@ def with_advice(error: FitError, entry: Entry | None, n_bytes: int, machine: Dev
     fits = largest_fitting(entry, n_bytes, machine, wishes) if entry else None
     if entry is None or fits is None:
         return error
-    name = f"{entry.short}:{fits.quantization}"
-    return FitError(error.message, hint=f"{name} would fit ({size_text(fits.n_bytes or 0)}): r1chat run {name}")
-
-
-def largest_fitting(entry: Entry, below: int | None, machine: Devices, wishes: Wishes) -> Download | None:
-    """Find the largest quantization of a model, smaller than `below` bytes, that has a plan on a machine."""
-    from r1chat.models.blueprint import estimated_shape
-
-    known = [download for download in entry.downloads if download.n_bytes]
-    for download in sorted(known, key=lambda each: -(each.n_bytes or 0)):
-        if below is not None and (download.n_bytes or 0) >= below:
-            continue
-        shape = estimated_shape(entry.id, download.quantization, download.n_bytes, entry.family)
-        if shape is None:
-            continue
-        with contextlib.suppress(FitError, UsageError):
-            plan(shape, machine, wishes)
-            return download
-    return None
+    download, n_fitting = fits
+    name = f"{entry.short}:{download.quantization}"
+    return FitError(error.message, hint=f"{name} would fit ({size_text(n_fitting)}): r1chat run {name}")
 
 
 def idle_notice(machine: Devices, paths: Paths, look: IdleGpus = host.idle_gpus) -> str:

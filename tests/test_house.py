@@ -43,6 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "terminal",
         "__init__",
     },
+    "doctor": {"core", "errors", "models", "engine", "terminal", "paths", "settings", "doctor", "__init__"},
     "cli": {"*"},
     "__main__": {"cli"},
     "__init__": {"api", "chat", "core", "errors"},

@@ -17,7 +17,6 @@ from r1chat.launch import (
     at_hand,
     check_wishes,
     idle_notice,
-    largest_fitting,
     last_used,
     launch,
     remember,
@@ -25,6 +24,7 @@ from r1chat.launch import (
     with_advice,
 )
 from r1chat.models import catalog
+from r1chat.models.fitting import largest_fitting
 from r1chat.models.library import demo_path
 from r1chat.models.shape import shape_of
 from r1chat.models.shards import read_model
@@ -192,7 +192,7 @@ def test_the_largest_quantization_that_fits_is_named() -> None:
     assert entry is not None
     fits = largest_fitting(entry, 4_683_073_504, Devices(1, 5 * 10**9), Wishes())
     assert fits is not None
-    assert "Q3_K_M" == fits.quantization
+    assert "Q3_K_M" == fits[0].quantization
     assert None is largest_fitting(entry, None, Devices(1, 10**9), Wishes())
     error = with_advice(FitError("x", hint="y"), entry, 4_683_073_504, Devices(1, 5 * 10**9), Wishes())
     assert "7b:Q3_K_M would fit (3.8 GB): r1chat run 7b:Q3_K_M" == error.hint

@@ -1,7 +1,10 @@
 """The README's example runs, and its commands are what .ci/run runs."""
 
 import doctest
+import runpy
 from pathlib import Path
+
+from r1chat.repl.table import markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -23,3 +26,17 @@ def test_ci_runs_what_the_newcomer_is_told_to_type() -> None:
     for command in (first, second):
         assert command in screen
         assert command in ci
+
+
+def test_the_table_of_commands_is_the_chats_own() -> None:
+    """What stands between the README's markers is what scripts/commands_table prints."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    table = text.partition("<!-- commands -->\n")[2].partition("\n<!-- /commands -->")[0]
+    assert markdown() == table
+
+
+def test_the_table_of_what_fits_is_the_planners() -> None:
+    """The README's copy is what scripts/fit_table makes; `scripts/fit_table --write` puts it there."""
+    script = runpy.run_path(str(ROOT / "scripts/fit_table"))
+    found = script["PLACE"].search((ROOT / "README.md").read_text("utf-8"))
+    assert script["table"]() == found[0]

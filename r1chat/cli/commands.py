@@ -93,6 +93,12 @@ def _completion() -> Callable[..., Any]:
     return completion
 
 
+def _doctor() -> Callable[..., Any]:
+    from r1chat.cli.doctor import doctor
+
+    return doctor
+
+
 COMMANDS = (
     Command(
         "run",
@@ -111,6 +117,7 @@ COMMANDS = (
         "sessions", "List, read, find and export kept chats.", _sessions, "For example: r1chat sessions search entropy"
     ),
     Command("prune", "Remove what unfinished downloads left.", _prune),
+    Command("doctor", "Check what helps and what hinders r1chat here.", _doctor),
     Command("config", "Show the settings and where they come from.", _config),
     Command("completion", "Print a script that lets your shell complete.", _completion),
 )

@@ -23,10 +23,11 @@ from r1chat.core.sizes import size_text
 from r1chat.engine import devices, host
 from r1chat.engine.dryrun import DryRuns
 from r1chat.errors import DownloadError, ExitCode, FitError, NotFoundError, R1ChatError, UsageError
-from r1chat.launch import Target, check_wishes, find, largest_fitting, measured_plan, names_of, with_advice
+from r1chat.launch import Target, check_wishes, find, measured_plan, names_of, with_advice
 from r1chat.models import blueprint
 from r1chat.models.card import card_of_streams
 from r1chat.models.catalog import Entry
+from r1chat.models.fitting import largest_fitting, words
 from r1chat.models.judge import judge
 from r1chat.models.mixture import MIXTURES
 from r1chat.models.resolve import Wish
@@ -312,7 +313,7 @@ def _verdict_row(
     weights = size_text(subject.shape.weights_bytes)
     if isinstance(chosen, str):
         fits = largest_fitting(subject.entry, subject.shape.weights_bytes, machine, wishes) if subject.entry else None
-        also = f"; {fits.quantization} fits" if fits and chosen == "no" else ""
+        also = f"; {fits[0].quantization} fits" if fits and chosen == "no" else ""
         return subject.name, weights, "", "", "", "", f"{chosen}{also}"
     layers = f"{chosen.n_gpu_layers}/{n_slots(subject.shape)}" if machine.gpus or any(wishes.vram) else "-"
     return (
@@ -324,15 +325,6 @@ def _verdict_row(
         chosen.type_k,
         words(chosen, subject.shape),
     )
-
-
-def words(chosen: Plan, shape: Shape) -> str:
-    """Say in few words where a model goes."""
-    if not chosen.n_gpu_layers:
-        return "in memory"
-    if chosen.n_gpu_layers < n_slots(shape):
-        return "partly on GPU"
-    return "experts in memory" if chosen.n_cpu_moe else "on GPU"
 
 
 def _verdict_json(subject: Subject | None, chosen: Plan | str, largest: int) -> dict[str, Any]:

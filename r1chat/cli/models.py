@@ -1,6 +1,6 @@
 """`r1chat models`: what can be run by name, how large it is, and what of it is here. Parses, wires, prints.
 
-No network: the table is the catalogue's, the marks are the disk's.
+No network: the table is the catalogue's, the marks are the disk's, and what fits is the planner's word.
 """
 
 import os
@@ -14,8 +14,10 @@ import typer
 from r1chat import paths
 from r1chat.core.sanitize import clean, dumps
 from r1chat.core.sizes import size_text
+from r1chat.engine import devices
 from r1chat.models import catalog
 from r1chat.models.catalog import Catalog, Download, Entry
+from r1chat.models.fitting import NO, verdict
 from r1chat.models.library import Library, open_library
 from r1chat.models.reference import Name, parse
 from r1chat.models.resolve import unknown
@@ -24,6 +26,7 @@ from r1chat.terminal.tables import Column, table
 from r1chat.terminal.wrap import fold
 
 Holds = Callable[[Download], bool]  # whether a quantization is on this machine, whole
+Fits = Callable[[Entry, Download], str]  # where it would go on this machine, or "no"
 
 _WIDE: Final = 1000  # cells: in a pipe no table is cut
 _PROSE: Final = 80  # cells: no sentence is longer on any screen
@@ -47,23 +50,28 @@ def models(
     scores: Annotated[bool, typer.Option("--scores", help="The published results, to choose by.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print a JSON list of everything that is known.")] = False,
 ) -> None:
-    """List the models that have a name here, with their sizes and licences.
+    """List the models that have a name here, with their sizes and licences, and whether they fit this machine.
 
     Any other GGUF file of the family can be had by its repository: user/repository:Q4_K_M.
     """
     known = catalog.load(catalog.default_path(), paths.find().catalogue)
     entries = known.entries if name is None else (_entry(name, known),)
     holds = holder(open_library(os.environ, catalog=known))
+    machine = devices.survey().emptied  # what the machine can hold, not what it has free just now
+
+    def fits(entry: Entry, download: Download) -> str:
+        return verdict(entry, download, machine)
+
     screen = Screen.detect(os.environ, sys.stdin, sys.stdout, sys.stderr)
     wide = screen.columns if screen.stdout_tty else _WIDE
     if json:
-        text = dumps([facts(entry, holds) for entry in entries], indent=2)
+        text = dumps([facts(entry, holds, fits) for entry in entries], indent=2)
     elif scores:
         text = "\n".join(scored(entries, wide))
     elif every or name is not None:
-        text = "\n".join(detailed(entries, holds, wide))
+        text = "\n".join(detailed(entries, holds, fits, wide))
     else:
-        text = "\n".join(overview(entries, holds, wide))
+        text = "\n".join(overview(entries, holds, fits, wide))
     typer.echo(text if json else clean(text))
 
 
@@ -77,18 +85,19 @@ def holder(library: Library) -> Holds:
     return lambda download: (download.repository.casefold(), download.quantization) in here
 
 
-def overview(entries: Sequence[Entry], holds: Holds, wide: int) -> list[str]:
-    """Give a line per model: its default quantization and what of it is here."""
+def overview(entries: Sequence[Entry], holds: Holds, fits: Fits, wide: int) -> list[str]:
+    """Give a line per model: its default quantization, where it would go, and what of it is here."""
     columns = (
         *(Column("NAME"), Column("MODEL", shrinks=True), Column("DEFAULT"), Column("SIZE", right=True)),
-        *(Column("LICENCE", shrinks=True), Column("ON DISK", shrinks=True)),
+        *(Column("FITS"), Column("LICENCE", shrinks=True), Column("ON DISK", shrinks=True)),
     )
     rows = [
         (
             entry.short,
-            entry.title.removeprefix("DeepSeek-"),
+            entry.title.removeprefix("DeepSeek-").replace("R1-Distill", "Distill"),
             entry.default,
             _size(entry.download),
+            fits(entry, entry.download),
             _licences(entry),
             ", ".join(download.quantization for download in entry.downloads if holds(download)),
         )
@@ -101,18 +110,20 @@ def overview(entries: Sequence[Entry], holds: Holds, wide: int) -> list[str]:
         "",
         *_folded(
             "A name alone means its default quantization. "
-            f"All of them: r1chat models {first}. To get one: r1chat pull {first}:Q8_0",
+            f"All of them: r1chat models {first}. To get one: r1chat pull {first}:Q8_0. "
+            f"FITS is where it would go on this machine; in full: r1chat fit {first}",
             wide,
         ),
     ]
 
 
-def detailed(entries: Sequence[Entry], holds: Holds, wide: int) -> list[str]:
+def detailed(entries: Sequence[Entry], holds: Holds, fits: Fits, wide: int) -> list[str]:
     """Give a line per quantization, under its model and its repository."""
     lines: list[str] = []
     # All tables are set in the same columns: what stands in them is as wide as the widest of any.
-    cells = [_row(entry, download, holds) for entry in entries for download in entry.downloads]
-    laid = iter(table((Column(), Column(right=True), Column(right=True), Column()), cells, columns_wide=wide))
+    cells = [_row(entry, download, holds, fits) for entry in entries for download in entry.downloads]
+    columns = (Column(), Column(right=True), Column(right=True), Column(), Column())
+    laid = iter(table(columns, cells, columns_wide=wide))
     for entry in entries:
         lines += [*([""] if lines else []), *_head(entry, wide)]
         repository = ""
@@ -144,9 +155,12 @@ def scored(entries: Sequence[Entry], wide: int) -> list[str]:
     return lines
 
 
-def facts(entry: Entry, holds: Holds) -> dict[str, Any]:
+def facts(entry: Entry, holds: Holds, fits: Fits) -> dict[str, Any]:
     """Give everything the catalogue knows of a model, for JSON."""
-    downloads = [{**asdict(each), "url": each.url, "on_disk": holds(each)} for each in entry.downloads]
+    downloads = [
+        {**asdict(each), "url": each.url, "on_disk": holds(each), "fits": fits(entry, each) or None}
+        for each in entry.downloads
+    ]
     sampling = {"temperature": entry.sampling.temperature, "top_p": entry.sampling.top_p}
     for name, value, off in (
         ("top_k", entry.sampling.top_k, 0),
@@ -203,11 +217,13 @@ def _head(entry: Entry, wide: int) -> Iterator[str]:
     yield from (f"  {line}" for line in _folded("; ".join(parts), wide - 2))
 
 
-def _row(entry: Entry, download: Download, holds: Holds) -> tuple[str, str, str, str]:
+def _row(entry: Entry, download: Download, holds: Holds, fits: Fits) -> tuple[str, str, str, str, str]:
     default = "default" if download.quantization == entry.default else ""
     files = "" if download.n_files == 1 else f"{download.n_files} files" if download.n_files else "several files"
     here = "on disk" if holds(download) else ""
-    return f"{entry.short}:{download.quantization}", _size(download), files, ", ".join(filter(None, (here, default)))
+    where = {"": "", NO: "does not fit"}.get(word := fits(entry, download), f"fits {word}")
+    marks = ", ".join(filter(None, (here, default)))
+    return f"{entry.short}:{download.quantization}", _size(download), files, where, marks
 
 
 def _size(download: Download) -> str:

@@ -74,8 +74,9 @@ def settings(context: typer.Context) -> Settings:
 
     Raises UsageError.
     """
-    given = {name: _as_typed(value) for name, value in context.params.items() if name in SETTINGS and value is not None}
-    return layers.load(os.environ, paths.find().settings, {name: value for name, value in given.items() if value != []})
+    ours = {name: value for name, value in context.params.items() if name in SETTINGS}
+    given = {name: _as_typed(value) for name, value in ours.items() if value is not None and value != ()}
+    return layers.load(os.environ, paths.find().settings, given)
 
 
 def text(argument: str) -> str:
@@ -91,6 +92,6 @@ def _as_typed(value: object) -> object:
     match value:
         case str():
             return text(value)
-        case list():
+        case list() | tuple():
             return [text(str(each)) for each in value]
     return value

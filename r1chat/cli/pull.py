@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,11 +15,15 @@ from r1chat import paths
 from r1chat.cli.show import Remote
 from r1chat.core.sanitize import clean, dumps
 from r1chat.core.sizes import size_text
-from r1chat.errors import ExitCode, FitError, NotFoundError, R1ChatError, UsageError
+from r1chat.engine import devices
+from r1chat.errors import ExitCode, FitError, NotFoundError, R1ChatError
 from r1chat.interrupts import raising
 from r1chat.models import catalog
+from r1chat.models.access import endpoint, find_token
+from r1chat.models.access import offline as forbidden
 from r1chat.models.cache import hub_cache
-from r1chat.models.hub import ENDPOINT, Hub, Listing, TokenPolicy, as_stream
+from r1chat.models.fitting import suited
+from r1chat.models.hub import Hub, Listing, TokenPolicy, as_stream
 from r1chat.models.library import Library
 from r1chat.models.places import Room, place, room
 from r1chat.models.pull import JOBS, Pulled, PullProgress
@@ -32,8 +35,6 @@ from r1chat.settings import layers as settings
 from r1chat.terminal.bars import Bar, bars
 from r1chat.terminal.screen import Screen
 
-_TRUE: Final = {"1", "ON", "YES", "TRUE"}  # huggingface_hub, constants.py
-_TOKEN: Final = re.compile(r"[\x21-\x7e]{1,1000}")
 STOPPED: Final = "Stopped. The same command goes on from here."
 _WAITING: Final = "Another process fetches this model: waiting for it."
 
@@ -73,7 +74,7 @@ def pull(
         list[str], typer.Argument(metavar="NAME", help="7b, 7b:Q8_0, user/repository:Q4_K_M, or a Hub address.")
     ],
     quantization: Annotated[
-        str | None, typer.Option("--quant", metavar="NAME", help="The quantization. Default: Q4_K_M.")
+        str | None, typer.Option("--quant", metavar="NAME", help="The quantization. Default: Q4_K_M, if it fits.")
     ] = None,
     revision: Annotated[
         str | None, typer.Option("--revision", metavar="NAME", help="A branch, a tag or a commit. Default: main.")
@@ -96,6 +97,7 @@ def pull(
 ) -> None:
     """Get models from the Hub, into the cache that other programs use too.
 
+    Without a quantization it is the model's default, or the largest one below it that fits this machine.
     What is here already is not fetched again. After Ctrl-C or a broken line the same command goes on where it was.
     """
     results: list[dict[str, Any]] = []
@@ -104,6 +106,8 @@ def pull(
         reach = access(os.environ, token=token, token_hosts=token_hosts or (), offline=offline)
         known = catalog.load(catalog.default_path(), paths.find().catalogue)
         wishes = [wish(parse(name), known, quantization=quantization, revision=revision) for name in names]
+        if not reach.offline:
+            wishes = fitted(wishes)
         if token and reach.tokens.token_for(reach.endpoint) is None and not quiet:
             _tell("The token is not sent to this host: name it with --token-host if you trust it.")
         with raising():
@@ -122,16 +126,21 @@ def pull(
             typer.echo(dumps({"models": results, **({"error": wrong} if wrong else {})}))
 
 
+def fitted(wishes: Sequence[Wish]) -> list[Wish]:
+    """Let names without a quantization mean one that this machine has room for, with all its memory free."""
+    if not any(each.notice for each in wishes):
+        return list(wishes)
+    machine = devices.survey().emptied
+    return [suited(each, machine) for each in wishes]
+
+
 def access(
     environ: Mapping[str, str], *, token: str | None = None, token_hosts: Sequence[str] = (), offline: bool = False
 ) -> Access:
-    """Read from the environment how to reach the Hub (huggingface_hub's names: constants.py, utils/_auth.py)."""
-    offline = offline or any(
-        environ.get(name, "").upper() in _TRUE for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
-    )
+    """Read from the environment how to reach the Hub. Raises UsageError."""
     trusted = settings.load(environ, paths.find(environ).settings)["token_hosts"]
-    policy = TokenPolicy(_token(environ, token), frozenset((*token_hosts, *trusted)))
-    return Access(environ.get("HF_ENDPOINT", "").strip() or ENDPOINT, policy, offline, hub_cache(environ))
+    policy = TokenPolicy(find_token(environ, token).checked(), frozenset((*token_hosts, *trusted)))
+    return Access(endpoint(environ), policy, offline or bool(forbidden(environ)), hub_cache(environ))
 
 
 def look(wanted: Wish, hub: Hub, cache: Path) -> Order:
@@ -188,6 +197,8 @@ def offer(wanted: Wish, screen: Screen, *, yes: bool) -> bool:
     with raising(), reach.hub() as hub:
         order = look(wanted, hub, reach.cache)
         if not yes:
+            if wanted.notice:
+                _tell(wanted.notice)
             quantization = f", {order.variant.quantization}," if order.variant.quantization else ""
             _tell(f"{wanted.title}{quantization} is not on this machine.")
             _tell(f"  {size_text(order.room.n_missing)} to fetch, {size_text(order.room.n_free)} free in {reach.cache}")
@@ -332,24 +343,6 @@ def _holding(path: str, found: Sequence[Variant], repository: str) -> Variant:
             return variant
     hint = f"It has {listed(found)}." if found else "It holds no GGUF model."
     raise NotFoundError(f"{clean(repository)} has no model in {clean(path)}.", hint=hint)
-
-
-def _token(environ: Mapping[str, str], given: str | None) -> str | None:
-    """Find the token: --token, else HF_TOKEN, else the file that `hf auth login` writes."""
-    token = given
-    if token is None and environ.get("HF_HUB_DISABLE_IMPLICIT_TOKEN", "").upper() not in _TRUE:
-        token = environ.get("HF_TOKEN") or environ.get("HUGGING_FACE_HUB_TOKEN")
-        if not token:
-            home = environ.get("HF_HOME") or str(Path(environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface")
-            file = Path(environ.get("HF_TOKEN_PATH") or str(Path(home) / "token"))
-            try:
-                token = file.expanduser().read_text("utf-8")
-            except (OSError, ValueError, RuntimeError):
-                token = None
-    token = (token or "").replace("\r", "").replace("\n", "").strip()
-    if token and not _TOKEN.fullmatch(token):
-        raise UsageError("The token has characters that no token has.", hint="Copy it again from huggingface.co.")
-    return token or None
 
 
 def _tell(*lines: str) -> None:

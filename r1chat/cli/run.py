@@ -218,8 +218,9 @@ def _at_hand(job: Job, screen: Screen) -> Target:
         asks = screen.stdin_tty and screen.stderr_tty and job.form == "text"
         if not (asks or job.yes):
             raise not_here(found)
-        from r1chat.cli.pull import offer
+        from r1chat.cli.pull import fitted, offer
 
+        (found,) = fitted([found])
         if not offer(found, screen, yes=job.yes):
             raise not_here(found)
         found = find(job.model, paths.find())

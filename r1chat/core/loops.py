@@ -4,7 +4,7 @@ Strategy. A circle is a stretch of text that copies what stood one period before
 alignment at a time: a lag, and how many tokens have agreed with those one lag before. An alignment is found by the
 place where the last few tokens stood before. It survives breaks, one in TOLERANCE tokens: places where other tokens
 stand, or where the period grows or shrinks by a few, because models vary their circles a little. Lists, tables and
-enumerations break more often.
+enumerations break more often. Where a break goes on and the text is known from elsewhere, that alignment is followed.
 
 It is a circle when one and a quarter periods have been copied, two and a quarter having been said by then. Short
 periods need `least` tokens all the same (and twice as many if there were breaks), since "ha ha ha" is no circle; and
@@ -30,6 +30,7 @@ class LoopDetector:
         self._tokens: list[bytes] = []
         self._places: dict[tuple[bytes, ...], int] = {}  # where an n-gram ended last
         self._lag = 0  # of the alignment that is followed, 0 for none
+        self._period = 0  # the lag with which the stretch began
         self._copied = 0  # tokens that agreed
         self._breaks = 0
         self._n_off = 0  # tokens of the break that is going on
@@ -45,7 +46,8 @@ class LoopDetector:
         if self._lag:
             self._follow(at, place)
         if not self._lag and place != at:
-            self._lag, self._copied, self._breaks, self._n_off = at - place, N_GRAM, 0, 0
+            self._lag = self._period = at - place
+            self._copied, self._breaks, self._n_off = N_GRAM, 0, 0
         if len(tokens) >= 2 * WINDOW:
             self._forget()
         if self._is_circle():
@@ -61,19 +63,24 @@ class LoopDetector:
             return
         self._n_off += 1
         self._breaks += self._n_off % LONG_BREAK == 1
-        if place != at and abs(at - place - self._lag) <= max(2, self._lag // 8):
+        if place != at and self._is_same_circle(at - place):
             self._lag = at - place
             self._n_off = 0
-        elif self._breaks > SPARE + self._copied // TOLERANCE:
+        elif (place != at and self._n_off >= N_GRAM) or self._breaks > SPARE + self._copied // TOLERANCE:
             self._lag = 0
+
+    def _is_same_circle(self, lag: int) -> bool:
+        """Whether another lag is the period, or twice that where the last one was spoilt, but for a few tokens."""
+        slack = max(2, self._period // 8)
+        return abs(lag - self._period) <= slack or abs(lag - 2 * self._period) <= slack
 
     def _is_circle(self) -> bool:
         least = self._least * (2 if self._breaks else 1)
-        if not self._lag or self._n_off or self._copied < least or 4 * self._copied < 5 * self._lag:
+        if not self._lag or self._n_off or self._copied < least or 4 * self._copied < 5 * self._period:
             return False
         if self._copied >= LONGER * self._least:
             return True
-        period = self._tokens[-min(self._lag, self._least) :]
+        period = self._tokens[-min(self._period, self._least) :]
         return 6 * sum(map(_is_word, period)) >= len(period)
 
     def _forget(self) -> None:

@@ -23,6 +23,7 @@ ONE_CORE_BYTES = 16 << 20
 RESERVE_SHARE, RESERVE_CAP = 4, 1024  # docs/design.md, section 5: reserve = min(n_ctx / 4, 1,024) tokens
 N_BATCH: Final = 512
 ALL_LAYERS: Final = -1
+GIB: Final = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,12 @@ class Devices:
     ram_free: int | None = None
     ram_total: int | None = None
     gpus: tuple[Device, ...] = ()
+
+    @property
+    def emptied(self) -> "Devices":
+        """The same machine as if nothing else ran on it."""
+        gpus = tuple(replace(gpu, free_bytes=gpu.total_bytes) for gpu in self.gpus)
+        return replace(self, ram_free=self.ram_total, gpus=gpus)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +156,7 @@ def machine_of(devices: Devices, wishes: Wishes) -> Machine:
         if number < len(gpus):
             gpus[number] = replace(gpus[number], free_bytes=n_bytes)
         else:
-            gpus.append(Device(f"GPU{number}", f"GPU of {size_text(n_bytes)}", "imagined", "", n_bytes, n_bytes))
+            gpus.append(Device(f"GPU{number}", f"GPU of {n_bytes / GIB:g} GiB", "imagined", "", n_bytes, n_bytes))
     if wishes.vram and not any(gpu.free_bytes for gpu in gpus):
         gpus = []
     return Machine(wishes.ram if wishes.ram is not None else devices.ram_free, tuple(gpus), wishes.margin)

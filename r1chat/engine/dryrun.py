@@ -1,4 +1,4 @@
-"""Asks the engine's library what it would reserve, in a throw-away child: its devices, and dry loads of a model.
+"""Asks the engine's library about itself, in a throw-away child: its build, its devices, and dry loads of a model.
 
 A header can make the library die, and a GPU's driver as well; both cost a child only. What was measured is kept, keyed
 by the model's header, the options and the library.
@@ -19,8 +19,10 @@ from typing import Any
 from r1chat.core.events import Failure
 from r1chat.core.memory import Measured, Plan
 from r1chat.core.placement import HOST, Device
+from r1chat.core.sanitize import clean
 from r1chat.engine import llama, process, wire
 from r1chat.engine.buffers import Buffers
+from r1chat.engine.build import Build
 from r1chat.errors import EngineError, R1ChatError
 
 TIMEOUT = 60.0  # seconds; a dry run takes well under one, the first start of a GPU's driver some
@@ -41,6 +43,15 @@ def gpus() -> tuple[Device, ...]:
     except EngineError:
         return ()
     return answer.devices if isinstance(answer, wire.Surveyed) else ()
+
+
+def inspect() -> Build:
+    """Ask what build of the library this is. Raises EngineError when it can't be loaded, or dies of the question."""
+    answer = _ask(wire.Inspect())
+    if isinstance(answer, wire.Refused):
+        raise EngineError(answer.failure.message, hint=answer.failure.hint)
+    assert isinstance(answer, Build)
+    return answer
 
 
 def may_offload(files: Sequence[Path]) -> bool:
@@ -124,7 +135,7 @@ def _ask(question: Any) -> Any:
             timer = threading.Timer(TIMEOUT, child.kill)
             timer.start()
             try:
-                answer, _ = child.communicate(wire.encode(question))
+                answer, said = child.communicate(wire.encode(question))
             finally:
                 timer.cancel()
             if child.returncode == 0 and answer:
@@ -132,7 +143,8 @@ def _ask(question: Any) -> Any:
             died = process.death(child.returncode)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise EngineError(f"The engine could not be asked: {error}.") from error
-    raise EngineError(f"The engine died ({died}) before it could answer.")
+    words = clean(said.decode("utf-8", "replace")).strip().rpartition("\n")[2].rstrip(".")
+    raise EngineError(f"The engine died ({died}) before it could answer{f': {words}' if words else ''}.")
 
 
 def main() -> None:
@@ -153,6 +165,8 @@ def _answer(question: Any) -> Any:
     match question:
         case wire.Survey():
             return wire.Surveyed(llama.gpus())
+        case wire.Inspect():
+            return llama.inspect()
         case wire.DryLoad(path, plans):
             return wire.DryLoaded(tuple(llama.dry_run(bytes.fromhex(path), plans)))
     raise EngineError(f"{asdict(question)} is no question.")

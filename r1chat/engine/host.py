@@ -38,6 +38,11 @@ class IdleGpu:
     n_bytes: int | None
 
     @property
+    def backends(self) -> tuple[str, ...]:
+        """The back ends of the engine's library that can use it."""
+        return _BACKENDS[self.maker]
+
+    @property
     def command(self) -> str:
         """The command that installs a build for it."""
         option = _OPTIONS[self.maker]
@@ -58,6 +63,13 @@ def memory(proc: Path = PROC, sysfs: Path = SYSFS) -> tuple[int | None, int | No
         left = max(0, limit - used)
         free = left if free is None else min(free, left)
     return free, total
+
+
+def container_limit(proc: Path = PROC, sysfs: Path = SYSFS) -> int | None:
+    """Give the limit that the container sets below what the machine has; None where none binds."""
+    _, total = _of_system(proc)
+    lowest = min((limit for limit, _ in _limits(proc, sysfs)), default=None)
+    return None if lowest is None or (total is not None and lowest >= total) else lowest
 
 
 def _of_system(proc: Path) -> tuple[int | None, int | None]:
@@ -137,7 +149,7 @@ def idle_gpus(usable: Sequence[Device], proc: Path = PROC, sysfs: Path = SYSFS) 
     """Find the GPUs of this machine whose maker none of the engine's devices is for."""
     backends = {device.backend for device in usable if device.kind != "remote"}
     found = (*_nvidia(proc, sysfs), *_amd(sysfs), *_apple(proc))
-    return tuple(gpu for gpu in found if not backends & set(_BACKENDS[gpu.maker]))
+    return tuple(gpu for gpu in found if not backends & set(gpu.backends))
 
 
 def _nvidia(proc: Path, sysfs: Path) -> Iterator[IdleGpu]:

@@ -22,6 +22,7 @@ from r1chat.core.placement import Device
 from r1chat.core.prompt import CORE_MARKERS, TOOL_MARKERS, cut_specials
 from r1chat.core.sampling import Sampling
 from r1chat.engine.buffers import Buffers, read_buffers
+from r1chat.engine.build import Build
 from r1chat.errors import EngineError, FitError
 
 GGML_TYPES = {
@@ -38,8 +39,13 @@ FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}  # llama.h, llama_flash_attn_t
 PENALTY_WINDOW = (
     64  # tokens the repeat penalty looks back at: llama.cpp's own default (common/common.h, penalty_last_n)
 )
-DEBUG, CONTINUATION = 1, 5  # ggml.h, ggml_log_level; a continuation belongs to the line before it
+DEBUG, WARNING, ERROR, CONTINUATION = 1, 3, 4, 5  # ggml.h, ggml_log_level; a continuation belongs to the line before it
 WINDOW, OVERLAP = 1 << 14, 1 << 8  # characters
+# ggml/src/ggml-backend-reg.cpp, which Windows has in a library of its own
+_OF_REGISTRY = {
+    *("ggml_backend_dev_count", "ggml_backend_dev_get"),
+    *("ggml_backend_reg_count", "ggml_backend_reg_get"),
+}
 DEVICE_KINDS = {1: "gpu", 2: "integrated"}  # ggml-backend.h, ggml_backend_dev_type; the others compute on the CPU
 SPECIAL_ATTRIBUTES = 1 << 3 | 1 << 4  # llama.h, llama_token_attr: CONTROL and USER_DEFINED
 
@@ -188,7 +194,7 @@ def _ggml(lib: Any, name: str, result: Any, *arguments: Any) -> Any:
     """
     if sys.platform == "win32":
         folder = next(path.parent for path in library_files())
-        home = "ggml.dll" if name in ("ggml_backend_dev_count", "ggml_backend_dev_get") else "ggml-base.dll"
+        home = "ggml.dll" if name in _OF_REGISTRY else "ggml-base.dll"
         function = getattr(ctypes.CDLL(str(folder / home)), name)
     else:
         function = getattr(lib._lib, name)
@@ -226,6 +232,29 @@ def gpus() -> tuple[Device, ...]:
         kind = "remote" if backend == "RPC" else DEVICE_KINDS[number]
         kinds[kind].append(Device(name, description, kind, backend, free.value, total.value))
     return (*kinds["remote"], *kinds["gpu"], *([] if kinds["gpu"] else kinds["integrated"]))
+
+
+def inspect() -> Build:
+    """Say what this build is: the back ends it has, whether or not there are devices for them, and its features."""
+    lib = bindings()
+    warnings: list[str] = []
+
+    def listen(level: int, text: bytes, _: Any) -> None:
+        if level in (WARNING, ERROR):
+            warnings.append(text.decode("utf-8", "replace").strip())
+
+    callback = lib.llama_log_callback(listen)
+    lib.llama_log_set(callback, None)
+    lib.llama_backend_init()
+    pointer, size = ctypes.c_void_p, ctypes.c_size_t
+    get = _ggml(lib, "ggml_backend_reg_get", pointer, size)
+    name_of = _ggml(lib, "ggml_backend_reg_name", ctypes.c_char_p, pointer)
+    count = _ggml(lib, "ggml_backend_reg_count", size)()
+    backends = tuple(name_of(get(index)).decode("utf-8", "replace") for index in range(count))
+    features = lib.llama_print_system_info().decode("utf-8", "replace")
+    devices = gpus()
+    lib.llama_log_set(lib.llama_log_callback(0), None)  # ours ends with this function
+    return Build(backends, features, devices, tuple(warnings))
 
 
 def dry_run(path: str | bytes, plans: Sequence[Plan]) -> list[Buffers]:

@@ -82,19 +82,18 @@ class ScriptedTurn:
         reason = Reason.STOP
         yield Progress("prefill", 0, 1)
         while True:
-            control = None if self._controls.empty() else self._controls.get()
-            inside = self._splitter.inside
-            due = budget is not None and n_before + self._n_reasoning >= budget
-            if isinstance(control, Cancel):
-                reason = Reason.CANCELLED
-                break
-            if inside and isinstance(control, Steer):
-                yield from self._put_in(control.text)
-            elif inside and (due or isinstance(control, AnswerNow)):
-                if due:
-                    yield Notice("think-budget", f"The thinking was ended at its budget of {budget:,} tokens.")
-                yield from self._put_in("\n</think>\n\n")
-                self._skip_thinking()
+            while not self._controls.empty():
+                match self._controls.get():
+                    case Cancel():
+                        reason = Reason.CANCELLED
+                        self._pieces.clear()
+                    case Steer(text) if self._splitter.inside:
+                        yield from self._put_in(text)
+                    case AnswerNow() if self._splitter.inside:
+                        yield from self._end_thinking()
+            if budget is not None and self._splitter.inside and n_before + self._n_reasoning >= budget:
+                yield Notice("think-budget", f"The thinking was ended at its budget of {budget:,} tokens.")
+                yield from self._end_thinking()
             if not self._pieces:
                 break
             if self._n_reasoning + self._n_answer == request.max_tokens:
@@ -116,7 +115,8 @@ class ScriptedTurn:
     def _put_in(self, text: str) -> Iterator[TextEvent]:
         return (replace(event, forced=True) for event in self._say(text))
 
-    def _skip_thinking(self) -> None:
-        """Go on behind the script's own closing tag."""
+    def _end_thinking(self) -> Iterator[TextEvent]:
+        """Close it, and go on behind the script's own closing tag."""
+        yield from self._put_in("\n</think>\n\n")
         rest = "".join(self._pieces).partition(THINK_CLOSE)[2].lstrip()
         self._pieces = deque([rest] if rest else [])

@@ -128,8 +128,7 @@ class Guide:
 
     def put_in(self, n_thought: int, room: Room) -> Step | None:
         """Say what to put in after so many tokens of thinking; None lets the model go on."""
-        n_ending = self._n_ending if n_thought >= SHARE * self._n_ending else 0
-        notice = self._must_end(n_thought, room, n_ending)
+        notice = self._must_end(n_thought, room)
         if notice or self._now:
             return self.end(n_thought, room, notice)
         if self._circle:
@@ -146,16 +145,16 @@ class Guide:
     def _is_polite(self) -> bool:
         """Whether a hint may be put in: at the end of a sentence, or where one has been waited for long enough."""
         self._n_waited += 1
-        if self._n_waited <= MANNERS and self._tail.strip() and not _SENTENCE_END.search(self._tail):
+        if self._n_waited <= MANNERS and self._tail.strip() and not self._ends_a_sentence:
             return False
         self._n_waited = 0
         return True
 
     def end(self, n_thought: int, room: Room, notice: Notice | None) -> Step:
         """End the thinking, with a sentence where there is enough of it and room."""
-        needed = self._n_ending + len(self._phrases.closing())
-        fits = room.context - room.reserve >= needed and room.left >= needed
-        if n_thought >= SHARE * self._n_ending and fits:
+        left = room.left if room.is_users_limit else room.left - room.reserve
+        fits = min(room.context - room.reserve, left) >= self._n_ending + len(self._phrases.closing())
+        if self._has_a_sentence(n_thought) and fits:
             sentence = self._phrases.text(self._gap() + ENDING[self._language])
             ids = [*sentence, *self._phrases.closing()]
         else:
@@ -178,14 +177,17 @@ class Guide:
         self._since_nudge = 0
         return Step(self._fit(self._phrases.text(self._gap() + phrase), room))
 
-    def _must_end(self, n_thought: int, room: Room, n_ending: int) -> Notice | None:
+    def _must_end(self, n_thought: int, room: Room) -> Notice | None:
         """Say why the thinking has to end now, if it has to."""
         budget = self._budget
-        if budget.n_tokens is not None and self._is_due(n_thought, n_ending, budget.n_tokens):
-            return Notice("think-budget", f"The thinking was ended at its budget of {budget.n_tokens:,} tokens.")
+        n_ending = self._n_ending if self._has_a_sentence(n_thought) else 0
+        if budget.n_tokens is not None:
+            left = budget.n_tokens - n_thought - n_ending
+            if left <= 0 or (n_ending and left <= min(LANDING, budget.n_tokens // 8) and self._ends_a_sentence):
+                return Notice("think-budget", f"The thinking was ended at its budget of {budget.n_tokens:,} tokens.")
         if budget.seconds is not None:
-            left = budget.seconds - self._spent.seconds - (time.perf_counter() - self._begun)
-            if left <= 0 or (left <= HASTE * budget.seconds and _SENTENCE_END.search(self._tail)):
+            seconds = budget.seconds - self._spent.seconds - (time.perf_counter() - self._begun)
+            if seconds <= 0 or (seconds <= HASTE * budget.seconds and self._ends_a_sentence):
                 return Notice("think-budget", f"The thinking was ended at its budget of {budget.seconds:g} s.")
         needed = room.reserve + n_ending + len(self._phrases.closing())
         if room.context <= needed:
@@ -197,11 +199,14 @@ class Guide:
             return Notice("limit-reserve", f"{text} {room.reserve:,} tokens remain for the answer.")
         return None
 
-    def _is_due(self, n_thought: int, n_ending: int, bound: int) -> bool:
-        n_with_ending = n_thought + (n_ending if bound >= SHARE * self._n_ending else 0)
-        if n_with_ending >= bound:
-            return True
-        return n_with_ending + min(LANDING, bound // 8) >= bound and _SENTENCE_END.search(self._tail) is not None
+    def _has_a_sentence(self, n_thought: int) -> bool:
+        """Whether a thinking of so many tokens is closed by a sentence: if there is enough of it, within its budget."""
+        bound = self._budget.n_tokens
+        return n_thought >= SHARE * self._n_ending and (bound is None or n_thought + self._n_ending <= bound)
+
+    @property
+    def _ends_a_sentence(self) -> bool:
+        return _SENTENCE_END.search(self._tail) is not None
 
     def _paragraph(self, phrases: tuple[str, ...], room: Room) -> list[int]:
         return self._fit(self._phrases.text(self._gap() + phrases[self._language]), room)

@@ -15,6 +15,7 @@ from r1chat.core.prompt import Segment, Special, Text
 from r1chat.core.sampling import Sampling
 from r1chat.engine import base
 from r1chat.engine.buffers import Buffers
+from r1chat.engine.build import Build
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,11 @@ class Surveyed:
 
 
 @dataclass(frozen=True, slots=True)
+class Inspect:
+    """To a throw-away child: what is the library? The answer is a Build."""
+
+
+@dataclass(frozen=True, slots=True)
 class DryLoad:
     """To a throw-away child: what would these plans take of memory? The path as in Load."""
 
@@ -125,7 +131,7 @@ TYPES: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
         *(Load, Start, Interfere, Warm, Count, Loading, Loaded, Refused, Happened, Counted),
-        *(Survey, Surveyed, DryLoad, DryLoaded, Buffers, Device, Use),
+        *(Survey, Surveyed, Inspect, Build, DryLoad, DryLoaded, Buffers, Device, Use),
         *(events.Progress, events.Reasoning, events.Answer, events.Notice, events.Finished),
         *(events.Usage, events.Timings, events.Failure),
         *(base.Request, base.ThinkBudget, base.Spent, base.EngineInfo, base.Cancel, base.AnswerNow, base.Steer),

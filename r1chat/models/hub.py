@@ -54,14 +54,18 @@ class TokenPolicy:
 
     def token_for(self, url: str) -> str | None:
         """Give the token if this address may see it."""
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:  # brackets or a port that are none; whoever opens it says so
+            return None
         host = (parts.hostname or "").lower()
         if not self.token or not host or parts.username is not None:
             return None
-        if host == _HUB_HOST and parts.scheme == "https" and parts.port in (None, 443):
+        if host == _HUB_HOST and parts.scheme == "https" and port in (None, 443):
             return self.token
         named = {name.strip().lower() for name in self.hosts} - {_HUB_HOST}
-        return self.token if named & {host, f"{host}:{parts.port}"} and parts.scheme in ("http", "https") else None
+        return self.token if named & {host, f"{host}:{port}"} and parts.scheme in ("http", "https") else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,7 @@ def _of_name(name: str, quantization: str | None, revision: str | None, catalog:
         repository=download.repository,
         revision=revision or download.revision or MAIN,
         quantization=download.quantization,
-        file=_file_of(download),
+        file=file_of(download),
         entry=entry,
         download=download,
         notice="" if quantization is not None else _notice(entry),
@@ -140,7 +140,7 @@ def _of_hub(reference: Hub, quantization: str | None, revision: str | None, cata
     )
 
 
-def _file_of(download: Download) -> str | None:
+def file_of(download: Download) -> str | None:
     """Name the file only where its quantization can't be told by its name, in a user's own catalogue."""
     return None if quantization_of(download.file) == download.quantization else download.file
 

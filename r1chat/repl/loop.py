@@ -187,7 +187,7 @@ class Repl:
         loaded, the old one is loaded again, and the error raised: any R1ChatError that `launch` and a load raise.
         """
         check_file(target)
-        settings = self.settings.for_model(names_of(target))
+        settings = self.now().switch(model, names_of(target))
         old = self.launched
         old.engine.close()
         try:

@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 def model(repl: "Repl", argument: str) -> None:
     """Go on with another model, or tell which there are."""
     if not argument:
-        rows = [["", DEMO, "bundled"], *(["", each.name, size_text(each.n_bytes)] for each in _local(repl))]
-        now = repl.launched.target.name
-        rows = [[">" if name == now else " ", name, size] for _, name, size in rows]
-        _print(repl, [Column(), Column(shrinks=True), Column(right=True)], rows)
+        now, sizes = repl.launched.target.name, {each.name: size_text(each.n_bytes) for each in _local(repl)}
+        there = {now: "", DEMO: "bundled", **sizes}
+        rows = [[f"{'>' if name == now else ' '} {name}", size] for name, size in there.items()]
+        _print(repl, [Column(shrinks=True), Column(right=True)], rows)
         repl.say("/model NAME goes on with another one. More: r1chat models")
         return
     try:
         target = at_hand(argument, repl.paths)
     except NotFoundError as error:
-        hint = f"{error.hint} (in another terminal; this chat can wait)" if "r1chat pull" in error.hint else error.hint
+        hint = error.hint.replace("Get it", "Get it in another terminal", 1)
         raise NotFoundError(error.message, hint=hint) from error
 
     def switch() -> None:

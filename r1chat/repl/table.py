@@ -77,30 +77,14 @@ _ALL = (
         anytime=True,
         complete=view.think_words,
     ),
-    Command("/system", "set a system prompt", setup.system, "[TEXT|off]", anytime=True),
-    Command(
-        "/math",
-        "add DeepSeek's directive for mathematics, or no longer",
-        setup.math,
-        "[on|off]",
-        anytime=True,
-        complete=setup.switch_words,
-    ),
     Command("/thoughts", "read the thinking of an earlier turn, or the last one", view.thoughts, "[N]", anytime=True),
     Command("/budget", "bound the thinking, in tokens or seconds (30s)", turns.budget, "[N|Ns|off]"),
+    Command("/nothink", "answer the next question without thinking", turns.nothink, "[QUESTION]"),
     Command("/now", "end the thinking and have the answer", turns.now, anytime=True),
     Command("/steer", "put a hint into the thinking", turns.steer, "TEXT", anytime=True),
-    Command("/nothink", "answer the next question without thinking", turns.nothink, "[QUESTION]"),
     Command("/retry", "have another version of the last answer", turns.retry, "[SEED]"),
     Command("/continue", "go on where the last turn was cut", turns.continue_),
     Command("/undo", "take the last question and its answer back", turns.undo),
-    Command(
-        "/overflow",
-        "refuse what does not fit the context, or leave out the oldest",
-        turns.overflow,
-        "[stop|oldest]",
-        complete=turns.overflow_words,
-    ),
     Command(
         "/edit",
         "ask the last question in other words: in your editor, or behind the command",
@@ -123,6 +107,22 @@ _ALL = (
         complete=clip.code_words,
     ),
     Command("/file", "attach a text file to the next question", attach.file, "[PATH]", complete=attach.paths),
+    Command("/system", "set a system prompt", setup.system, "[TEXT|off]", anytime=True),
+    Command(
+        "/math",
+        "add DeepSeek's directive for mathematics, or no longer",
+        setup.math,
+        "[on|off]",
+        anytime=True,
+        complete=setup.switch_words,
+    ),
+    Command(
+        "/overflow",
+        "refuse what does not fit the context, or leave out the oldest",
+        turns.overflow,
+        "[stop|oldest]",
+        complete=turns.overflow_words,
+    ),
     Command("/stats", "tell the plan, and what the last turn took", view.stats, anytime=True),
     Command("/context", "tell what fills the context", view.context),
     Command("/sessions", "list the kept sessions", keep.sessions, anytime=True),
@@ -144,3 +144,9 @@ _ALL = (
     Command("/search", "find sessions by what was said in them", keep.search, "WORDS", anytime=True),
 )
 COMMANDS = {command.name: command for command in _ALL}
+
+
+def markdown() -> str:
+    """Write the table as Markdown, for the README."""
+    rows = ((f"`{command.usage.replace('|', chr(92) + '|')}`", command.help) for command in COMMANDS.values())
+    return "\n".join(["| command | |", "|---|---|", *(f"| {usage} | {help} |" for usage, help in rows)])

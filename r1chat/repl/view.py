@@ -11,6 +11,7 @@ from r1chat.core.sanitize import clean
 from r1chat.terminal import progress
 from r1chat.terminal.live import Thinking, plain_rows
 from r1chat.terminal.meters import ASCII, UNICODE, meter
+from r1chat.terminal.tables import facts
 from r1chat.terminal.wrap import fit
 
 if TYPE_CHECKING:
@@ -29,9 +30,8 @@ KEYS = (
 
 def help_(repl: "Repl", argument: str) -> None:
     """List the commands."""
-    usages = {command.usage: command.help for command in repl.commands.values()}
-    width = max(map(len, usages))
-    repl.terminal.print("\n".join(f"  {usage:<{width}}  {help}" for usage, help in usages.items()))
+    usages = [(command.usage, command.help) for command in repl.commands.values()]
+    repl.terminal.print("\n".join(facts(usages, columns_wide=repl.terminal.columns)))
     repl.say(*KEYS)
 
 
@@ -116,7 +116,7 @@ def context(repl: "Repl", argument: str) -> None:
     glyphs = UNICODE if repl.screen.unicode else ASCII
     bar = meter([begin, before - begin, total - before], plan.n_ctx, BAR_CELLS, glyphs)
     parts = (
-        (glyphs[0], "system prompt" if ends[0] else "begin", begin),
+        (glyphs[0], "system prompt" if ends[0] else "template", begin),
         (glyphs[1], f"earlier turns ({(ends[1] - ends[0]) // 2})", before - begin),
         (glyphs[2], "last turn", total - before),
         (glyphs[3], "free", max(0, plan.n_ctx - total)),

@@ -82,6 +82,11 @@ class Settings:
         """Let the sections of another model hold."""
         return replace(self, names=tuple(names))
 
+    def switch(self, model: str, names: Iterable[str]) -> "Settings":
+        """Let another model hold for this session; `model` is the user's word for it."""
+        session = {**self.session, "model": Given(model, "/model")}
+        return replace(self, session=session, names=tuple(names))
+
     def keep(self, values: Mapping[str, object]) -> "Settings":
         """Let what a resumed session was asked with hold, below the options."""
         return replace(self, kept={name: Given(value, KEPT) for name, value in values.items()})
@@ -98,6 +103,14 @@ class Settings:
         changed = replace(self, session=session)
         _ = changed.given  # a profile that is not there is told now
         return changed
+
+
+VARIABLES = ("R1CHAT_HOME", "R1CHAT_DEBUG", *(setting.environment for setting in SETTINGS.values()))
+
+
+def strangers(environ: Mapping[str, str]) -> list[str]:
+    """Name the variables that begin like ours and mean nothing to r1chat."""
+    return sorted(name for name in environ if name.startswith("R1CHAT_") and name not in VARIABLES)
 
 
 def load(
@@ -128,8 +141,8 @@ def _layer(given: Mapping[str, tuple[str, object]]) -> Layer:
 
 
 def _flag(setting: Setting, value: object) -> str:
-    """Write the option as it was given: --latex or --no-latex."""
-    return setting.flag.replace("--", "--no-", 1) if value is False else setting.flag
+    """Write the option as it was given: --latex or --no-latex. The model is no option."""
+    return setting.flag.replace("--", "--no-", 1) if value is False else setting.flag or "argument"
 
 
 def _how(setting: Setting) -> str:

@@ -71,9 +71,9 @@ class Setting:
             if isinstance(raw, list | tuple):
                 if self.kind.split is None:
                     raise ValueError(raw)
-                value: Any = self.kind.values([_word(each) for each in raw])
+                value: Any = self.kind.values([_word(each, self.kind) for each in raw])
             else:
-                value = self.kind.value(_word(raw).strip() if self.kind is not words.TEXT else _word(raw))
+                value = self.kind.value(_word(raw, self.kind))
         except (ValueError, OverflowError, UsageError) as error:
             hint = f"Use {self.kind.what}; the default is {self.default_text}."
             raise UsageError(f"{place}{self.name} can't be {_told(raw)}.", hint=hint) from error
@@ -85,16 +85,13 @@ class Setting:
         return value
 
 
-def _word(raw: object) -> str:
-    """Write a value of TOML as the word that it would be elsewhere. Raises ValueError for tables and nested lists."""
-    match raw:
-        case bool():
-            return "on" if raw else "off"
-        case str():
-            return raw
-        case int() | float():
-            return repr(raw)
-    raise ValueError(raw)
+def _word(raw: object, kind: Kind) -> str:
+    """Write a value of TOML as the word that it would be elsewhere. Raises ValueError for what can't be one."""
+    if isinstance(raw, str):
+        return raw if kind.read is str else raw.strip()
+    if kind.read is str or not isinstance(raw, int | float):
+        raise ValueError(raw)  # only a text is a text, and a table or a date is nothing
+    return ("on" if raw else "off") if isinstance(raw, bool) else repr(raw)
 
 
 def _told(raw: object) -> str:

@@ -97,9 +97,9 @@ def test_a_picture_and_a_table(r1chat: Command, tmp_path: Path) -> None:
     for word in ("model.gguf: 1.1 GB of weights, 28 layers", "█", "▓ KV cache", "DEVICE", "from its file", "measured"):
         assert word in text
     picture = r1chat("fit", "70b", "--vram", "24G,24G", "--ram", "64G").out.decode()
-    assert "GPU0 GPU of 25.8 GB" in picture
-    assert "GPU1 GPU of 25.8 GB" in picture
-    assert "81/81 layers on GPU of 25.8 GB, GPU of 25.8 GB" in " ".join(picture.split())
+    assert "GPU0 GPU of 24 GiB" in picture
+    assert "GPU1 GPU of 24 GiB" in picture
+    assert "81/81 layers on GPU of 24 GiB, GPU of 24 GiB" in " ".join(picture.split())
 
 
 def test_run_refuses_what_does_not_fit(r1chat: Command) -> None:

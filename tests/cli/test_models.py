@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from r1chat.cli import models as command
+from r1chat.core.memory import Devices
+from r1chat.engine import devices
 from r1chat.errors import NotFoundError, UsageError
 from r1chat.models import catalog
 from r1chat.models.catalog import Download, Entry
@@ -19,6 +21,11 @@ QWEN_7B = "bartowski/DeepSeek-R1-Distill-Qwen-7B-GGUF"
 def nothing(download: Download) -> bool:
     """Holds nothing."""
     return False
+
+
+def at_home(entry: Entry, download: Download) -> str:
+    """Fits into memory, whatever it is."""
+    return "RAM"
 
 
 def q8_0(download: Download) -> bool:
@@ -50,8 +57,15 @@ def put(cache: Path, repository: str, name: str) -> None:
         (snapshot / name).write_bytes(b"GGUF")
 
 
+@pytest.fixture(autouse=True)
+def large_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No verdict depends on the machine of the tests."""
+    everything = Devices(8, 1 << 42, 1 << 42)
+    monkeypatch.setattr(devices, "survey", lambda: everything)
+
+
 def shown(capsys: pytest.CaptureFixture[str], name: str | None = None, **options: bool) -> str:
-    """What the command prints."""
+    """What the command prints, on a machine that everything fits."""
     command.models(name, options.get("every", False), options.get("scores", False), options.get("json", False))
     out, err = capsys.readouterr()
     assert "" == err
@@ -60,17 +74,17 @@ def shown(capsys: pytest.CaptureFixture[str], name: str | None = None, **options
 
 def test_a_line_for_each_model() -> None:
     """Name, model, default quantization, size, licence and what is on disk, in 80 columns."""
-    lines = command.overview(ENTRIES, q8_0, 80)
-    assert ["NAME", "MODEL", "DEFAULT", "SIZE", "LICENCE", "ON", "DISK"] == lines[0].split()
-    assert "7b       R1-Distill-Qwen-7B    Q4_K_M        4.7 GB  MIT, Apache-2.0  Q8_0" == lines[2]
-    assert "70b      R1-Distill-Llama-70B  Q4_K_M       42.5 GB  MIT, Llama 3.3   Q8_0" == lines[6]
+    lines = command.overview(ENTRIES, q8_0, at_home, 80)
+    assert ["NAME", "MODEL", "DEFAULT", "SIZE", "FITS", "LICENCE", "ON", "DISK"] == lines[0].split()
+    assert "7b       Distill-Qwen-7B    Q4_K_M        4.7 GB  RAM   MIT, Apache-2.0  Q8_0" == lines[2]
+    assert "70b      Distill-Llama-70B  Q4_K_M       42.5 GB  RAM   MIT, Llama 3.3   Q8_0" == lines[6]
     assert len(ENTRIES) + 1 == lines.index("")
     assert "r1chat pull 7b:Q8_0" in " ".join(lines)
 
 
 def test_eighty_columns_hold_everything() -> None:
     """No line of the tables is wider than the usual terminal."""
-    for line in (*command.overview(ENTRIES, q8_0, 80), *command.detailed(ENTRIES, q8_0, 80)):
+    for line in (*command.overview(ENTRIES, q8_0, at_home, 80), *command.detailed(ENTRIES, q8_0, at_home, 80)):
         assert width(line) <= 80
 
 
@@ -92,8 +106,8 @@ def test_every_quantization_of_one_model(capsys: pytest.CaptureFixture[str], cac
     lines = shown(capsys, "deepseek-r1:7b").splitlines()
     assert "7b  DeepSeek-R1-Distill-Qwen-7B" == lines[0]
     assert f"  {QWEN_7B}" in lines
-    assert ["7b:Q8_0", "8.1", "GB", "on", "disk"] in [line.split() for line in lines]
-    assert ["7b:Q4_K_M", "4.7", "GB", "default"] in [line.split() for line in lines]
+    assert ["7b:Q8_0", "8.1", "GB", "fits", "RAM", "on", "disk"] in [line.split() for line in lines]
+    assert ["7b:Q4_K_M", "4.7", "GB", "fits", "RAM", "default"] in [line.split() for line in lines]
     assert "licence MIT; also Apache-2.0" in " ".join(" ".join(lines).split())
 
 
@@ -109,7 +123,7 @@ def test_all_is_everything(capsys: pytest.CaptureFixture[str]) -> None:
     lines = shown(capsys, every=True).splitlines()
     names = [line.split()[0] for line in lines if line.startswith("    ")]
     assert [f"{entry.short}:{each.quantization}" for entry in ENTRIES for each in entry.downloads] == names
-    assert ["671b:Q4_K_M", "404.3", "GB", "9", "files", "default"] in [line.split() for line in lines]
+    assert ["671b:Q4_K_M", "404.3", "GB", "9", "files", "fits", "RAM", "default"] in [line.split() for line in lines]
     assert ["0528:IQ4_NL", "-", "several", "files"] in [line.split() for line in lines]
 
 
@@ -160,6 +174,6 @@ def test_an_own_catalogue_adds_to_the_table(capsys: pytest.CaptureFixture[str], 
 def test_no_models_make_an_empty_table() -> None:
     """Even a catalogue without a model has its heads."""
     none: Sequence[Entry] = ()
-    assert command.overview(none, nothing, 80)[0].startswith("NAME")
+    assert command.overview(none, nothing, at_home, 80)[0].startswith("NAME")
     assert command.scored(none, 80)[0].startswith("NAME")
-    assert [] == command.detailed(none, nothing, 80)
+    assert [] == command.detailed(none, nothing, at_home, 80)

@@ -105,6 +105,12 @@ def test_a_counter_does_not_hide_a_circle() -> None:
     assert first_circle(tokens("".join(f"Attempt {n}. {passage}" for n in range(1, 4)))) is not None
 
 
+def test_a_circle_with_repetitions_in_it_is_found() -> None:
+    """What is said three times over, with a word before it, again and again, has two periods; the longer one counts."""
+    period = [b"Hmm", *tokens(sentence(random.Random(5), 14)) * 3]
+    assert first_circle(period * 4) is not None
+
+
 def test_a_circle_that_goes_on_is_found_again() -> None:
     """Who complained once complains again, sooner, if nothing changes; but not at every token."""
     detector = LoopDetector()

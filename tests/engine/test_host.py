@@ -138,3 +138,12 @@ def test_the_drivers_list_is_read() -> None:
 def test_a_machine_without_gpus_has_none(machine: tuple[Path, Path]) -> None:
     """Nothing is found where nothing is."""
     assert () == host.idle_gpus((), *machine)
+
+
+def test_a_limit_of_the_container_is_named_only_where_it_binds(machine: tuple[Path, Path]) -> None:
+    """A group's limit below the machine's memory is given; a higher one, and none, are not."""
+    assert None is host.container_limit(*machine)
+    write(machine[1] / "fs/cgroup/memory.max", "64000000000\n")
+    assert None is host.container_limit(*machine)
+    write(machine[1] / "fs/cgroup/memory.max", "2000000000\n")
+    assert 2_000_000_000 == host.container_limit(*machine)

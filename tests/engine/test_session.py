@@ -1,21 +1,25 @@
 """The token loop in this process, on the real library: text comes out whole, whatever the tokens cut."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from r1chat.core.events import Answer, Notice, Reasoning, Usage
-from r1chat.core.messages import Message, Role
-from r1chat.core.prompt import CALLS_BEGIN, USER, Special, Text, render, starts_inside
+from r1chat.core.events import Answer, Event, Finished, Notice, Reason, Reasoning, Usage
+from r1chat.core.messages import Message, Partial, Role
+from r1chat.core.prompt import CALLS_BEGIN, USER, Special, Text, prefix, render, starts_inside
 from r1chat.core.sampling import Sampling
 from r1chat.engine.base import AnswerNow, Request
-from r1chat.engine.generation import Clock, Generation, Inbox
+from r1chat.engine.generation import ANSWER_CIRCLE, Clock, Generation, Inbox
 from r1chat.engine.llama import AbortFlag, Context, Model, Sampler
 from r1chat.engine.session import Session
+from r1chat.engine.thinking import CIRCLE
 from r1chat.errors import EngineError
 from r1chat.models.library import demo_path
 from tests.law import texts
 
+GREEDY = Sampling(temperature=0.0)
+TOLERANCE = 1e-3  # of the largest logit
 UNICODE = "Grüße, 你好, 👩‍👩‍👧‍👦, e\u0301, \u200d, 🇩🇪 — " + "=" * 70 + "\n" + " " * 40 + "x"
 
 
@@ -39,11 +43,38 @@ def session() -> Iterator[Session]:
     model.close()
 
 
-def generation(session: Session, *, starts_inside: bool = True, stop: tuple[str, ...] = ()) -> Generation:
-    """One answer's state, to be fed with ids by hand."""
+class Drawing:
+    """A sampler that draws what it was given, and the last of it for ever."""
+
+    def __init__(self, ids: list[int]) -> None:
+        self._ids = list(ids)
+
+    def sample(self, context: Context) -> int:
+        """Draw the next one."""
+        return self._ids.pop(0) if len(self._ids) > 1 else self._ids[0]
+
+    def accept(self, token: int) -> None:
+        """Remember nothing."""
+
+
+def finished(events: list[Event]) -> Finished:
+    """The last event, which must be Finished."""
+    assert isinstance(events[-1], Finished)
+    return events[-1]
+
+
+def generation(
+    session: Session,
+    *,
+    starts_inside: bool = True,
+    stop: tuple[str, ...] = (),
+    drawing: list[int] | None = None,
+    max_tokens: int | None = None,
+) -> Generation:
+    """One answer's state, to be fed with ids by hand, or run with what is drawn given."""
     segments = tuple(render([Message(Role.USER, "hi")]))
-    request = Request(segments, starts_inside, Sampling(temperature=0.0), stop=stop)
-    sampler = Sampler(session._model, request.sampling)
+    request = Request(segments, starts_inside, GREEDY, stop=stop, max_tokens=max_tokens)
+    sampler: Any = Drawing(drawing) if drawing else Sampler(session._model, request.sampling)
     return Generation(session.machine, request, Inbox(), sampler, Clock(), Usage())
 
 
@@ -56,6 +87,94 @@ def test_text_comes_out_whole_token_by_token(session: Session, text: str) -> Non
     thinking, answer = texts([*events, *state.rest()])
     before, _, after = text.removeprefix("<think>").partition("</think>")
     assert (before, after) == (thinking, answer)
+
+
+def test_half_a_character_is_left_to_who_goes_on(session: Session) -> None:
+    """A cut in the middle of a character leaves nothing of it, neither in the text, nor in the counts and the cache."""
+    ids = session._model.vocabulary.tokenize("😀")
+    assert len(ids) > 1
+    state, context = generation(session, drawing=ids, max_tokens=len(ids) - 1), session._context
+    context.trim(0)
+    context.decode(session.ids([Special("<think>"), Text("\n")]))
+    events = list(state.run())
+    assert Reason.LENGTH is finished(events).reason
+    assert ("", "") == texts(events)
+    assert 0 == finished(events).usage.reasoning_tokens
+    assert session.ids([Special("<think>"), Text("\n")]) == context.tokens
+
+
+def test_a_model_that_stops_within_its_thinking_is_made_to_answer(session: Session) -> None:
+    """The end token inside the thinking closes it, with a notice; the one in the answer ends the turn."""
+    eos = session.ids([Special("<｜end▁of▁sentence｜>")])[0]
+    said = session._model.vocabulary.tokenize("So it is 4.")
+    state = generation(session, drawing=[*said, eos, *said, eos])
+    events = list(state.run())
+    assert ("So it is 4.\n", "\n\nSo it is 4.") == texts(events)
+    assert ["think-unclosed"] == [event.code for event in events if isinstance(event, Notice)]
+    assert Reason.STOP is finished(events).reason
+
+
+def test_circles_are_broken_and_ended(session: Session) -> None:
+    """A thinking in circles is nudged, then ended; an answer in circles ends the turn with a reason of its own."""
+    session._context.trim(0)
+    session._context.decode(session.ids([Special("<think>"), Text("\n")]))
+    circle = session._model.vocabulary.tokenize("Wait, that is 12. So one more time. ")
+    state = generation(session, drawing=circle * 100)
+    events = list(state.run())
+    thinking, answer = texts(events)
+    assert thinking.count(CIRCLE[0]) == 1
+    assert ["loop", "loop", "loop"] == [event.code for event in events if isinstance(event, Notice)]
+    assert Reason.LOOP is finished(events).reason
+    assert ANSWER_CIRCLE < finished(events).usage.answer_tokens < ANSWER_CIRCLE + 2 * len(circle)
+    assert answer.count("one more time") > 2
+
+
+def test_what_the_model_drew_stays_as_it_drew_it(session: Session) -> None:
+    """A turn that is gone on with keeps the drawn ids, also where the tokenizer would cut the text otherwise."""
+    context, vocabulary = session._context, session._model.vocabulary
+    head = session.ids(render([Message(Role.USER, "hi")]))
+    letters = [vocabulary.tokenize(letter)[0] for letter in "column"]
+    assert letters != vocabulary.tokenize("column")
+    context.trim(0)
+    context.decode([*head, *letters])
+    segments = render([Message(Role.USER, "hi")], partial=Partial("column by column"))
+    ids = session.ids_as_drawn(segments)
+    assert [*head, *letters] == ids[: len(head) + 6]
+    assert b"column by column" == b"".join(map(vocabulary.piece, ids[len(head) :]))
+    closed = render([Message(Role.USER, "hi")], partial=Partial("column", "yes"))
+    assert [*head, *letters, *session.ids([Special("</think>"), Text("yes")])] == session.ids_as_drawn(closed)
+    other = render([Message(Role.USER, "ho")], partial=Partial("column"))
+    assert session.ids(other) == session.ids_as_drawn(other)
+    shorter = render([Message(Role.USER, "hi")], partial=Partial("col"))
+    assert [*head, *letters[:3]] == session.ids_as_drawn(shorter)
+
+
+def logits(session: Session) -> list[float]:
+    """The logits of the last decode."""
+    pointer = session._context._lib.llama_get_logits_ith(session._context.pointer, -1)
+    return list(pointer[: session._model.vocabulary.n_tokens])
+
+
+def test_a_turn_after_the_cache_was_brought_up_is_the_turn_computed_from_nothing(session: Session) -> None:
+    """The answer computed into the next prompt, without its thinking, gives what the whole prompt gives in one go.
+
+    The same ids; logits up to what other batch sizes change in them.
+    """
+    question = Message(Role.USER, "What is 17 + 25?")
+    segments = tuple(render([question]))
+    events = list(session.answer(Request(segments, starts_inside(segments), GREEDY), Inbox()))
+    history = [question, Message(Role.ASSISTANT, texts(events)[1])]
+    assert session.warm(prefix(history))
+    ids = session.ids(render([*history, Message(Role.USER, "And 9 - 3?")]))
+    assert session._shared_prefix(ids) == len(session.ids(prefix(history)))
+    list(session._prefill(ids))
+    assert ids == session._context.tokens
+    brought_up = logits(session)
+    session._context.trim(0)
+    list(session._prefill(ids))
+    alone = logits(session)
+    assert max(alone) == alone[brought_up.index(max(brought_up))]
+    assert max(abs(a - b) for a, b in zip(brought_up, alone, strict=True)) < TOLERANCE * max(map(abs, alone))
 
 
 def test_half_a_character_at_the_end_is_shown_as_one(session: Session) -> None:

@@ -97,6 +97,8 @@ def test_the_signed_address_is_the_storages(local: LocalHub) -> None:
         ("http://10.0.0.1:8081/x", False),
         ("ftp://mirror.org/x", False),
         ("https:///x", False),
+        ("http://[::1", False),
+        ("https://mirror.org:99999999/x", False),
     ],
 )
 def test_who_may_see_the_token(url: str, expected: bool) -> None:

@@ -116,6 +116,8 @@ def test_an_empty_variable_says_nothing() -> None:
         ("seed = -1", 1, "out of range"),
         ("ctx = 8", 1, "too small"),
         ("threads = 0", 1, "threads can't be 0"),
+        ("system = 3", 1, "system can't be 3"),
+        ("token_hosts = 3", 1, "token_hosts can't be 3"),
         ("math = 'perhaps'", 1, "math can't be 'perhaps'"),
         ("think_budget = 'soon'", 1, "think_budget can't be 'soon'"),
         ("token_hosts = [1, {}]", 1, "token_hosts can't be a list"),
