@@ -18,6 +18,7 @@ from r1chat.cli.commands import COMMANDS, Command
 from r1chat.errors import R1ChatError, UsageError
 from r1chat.settings import debug
 
+OFFERED: Final = 100  # sessions
 NAME: Final = "__complete"  # the hidden command that the scripts call
 BASH: Final = r"""
 _r1chat() {
@@ -267,6 +268,27 @@ def _profiles(begun: str) -> Iterator[Choice]:
         return
 
 
+def _session_commands(begun: str) -> Iterator[Choice]:
+    from r1chat.cli.sessions import group
+
+    for each in group.registered_commands:
+        if each.callback is not None:
+            name = each.name or each.callback.__name__
+            yield Choice(name, _first((each.callback.__doc__ or "").partition("\n")[0]))
+
+
+def _sessions(begun: str) -> Iterator[Choice]:
+    """Give the sessions used last, by their keys."""
+    from r1chat.store.store import open_store
+    from r1chat.terminal.tables import one_line
+
+    file = paths.find().sessions
+    if file.exists():
+        with open_store(file) as store:
+            for session in store.sessions(OFFERED):
+                yield Choice(session.key, one_line(session.title))
+
+
 def _shells(begun: str) -> Iterator[Choice]:
     yield from map(Choice, SCRIPTS)
 
@@ -281,6 +303,7 @@ ARGUMENTS: Final[dict[str, tuple[Source, ...]]] = {
     "rm": (_local,),
     "verify": (_local,),
     "completion": (_shells,),
+    "sessions": (_session_commands, _sessions),
 }
 REPEATS: Final = {"pull", "rm", "verify"}  # take any number of them
-VALUES: Final[dict[str, Source]] = {"--profile": _profiles}
+VALUES: Final[dict[str, Source]] = {"--profile": _profiles, "--resume": _sessions}

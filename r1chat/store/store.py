@@ -4,6 +4,7 @@ import contextlib
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 from r1chat.core.sanitize import clean
@@ -110,8 +111,9 @@ class Store:
                 hint="Everything else works. Python from python.org, uv or a Linux distribution has it.",
             )
         self._index()
+        titles = self._connection.execute("SELECT id, title FROM sessions ORDER BY updated DESC").fetchall()
         for these in (terms, words.opened(terms)):
-            if hits := self._hits(these, at_most):
+            if hits := self._hits(these, titles, at_most):
                 return hits
         return []
 
@@ -148,13 +150,13 @@ class Store:
             with database.transaction(self._connection):
                 writing.index_turns(self._connection, _PORTION)
 
-    def _hits(self, terms: tuple[words.Term, ...], at_most: int) -> list[Hit]:
-        found: dict[int, Hit] = {}
-        for id, title in self._connection.execute("SELECT id, title FROM sessions ORDER BY updated DESC"):
-            if len(found) >= at_most:
-                break
-            if words.stands_in(title, terms):
-                found[id] = Hit(self._by_id(id), None, "title", words.excerpt(title, terms) or words.beginning(title))
+    def _hits(self, terms: tuple[words.Term, ...], titles: list[tuple[int, str]], at_most: int) -> list[Hit]:
+        stands_in = words.finder(terms)
+        named = islice(((id, title) for id, title in titles if stands_in(title)), at_most)
+        found = {
+            id: Hit(self._by_id(id), None, "title", words.excerpt(title, terms) or words.beginning(title))
+            for id, title in named
+        }
         # Newest first, and no further than needed: to rank all hits of a frequent word takes seconds in a gigabyte.
         cursor = self._connection.execute(
             "SELECT rowid FROM words WHERE words MATCH ? ORDER BY rowid DESC", (words.query_of(terms),)

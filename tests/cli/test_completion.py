@@ -13,6 +13,8 @@ from r1chat.cli.commands import COMMANDS
 from r1chat.cli.completion import SCRIPTS, choices, complete
 from tests.conftest import ROOT, Command
 from tests.console import Console
+from tests.store.kept import transcript
+from tests.store.test_store import put
 
 BREAKS = " \t\n\"'><=;|&(:"  # bash's own COMP_WORDBREAKS
 
@@ -183,3 +185,13 @@ def test_the_script_says_how_to_keep_it(r1chat: Command, name: str) -> None:
     lines = r1chat("completion", name).out.decode().splitlines()
     assert [] != [line for line in lines[:2] if line.startswith("# For good: ")]
     assert name != "zsh" or lines[0] == "#compdef r1chat"
+
+
+def test_sessions(r1chat: Command, checked: Path) -> None:
+    """`sessions` completes its own commands, then the sessions; so does --resume, with their titles."""
+    put(checked / "sessions.db", transcript(("What is entropy?", "", "Heat."), key="heat22"))
+    assert {"list", "show", "search", "rename", "export", "rm"} == {
+        line.split("\t")[0] for line in r1chat("__complete", "fish", "r1chat", "sessions", "").out.decode().splitlines()
+    }
+    for words in (("sessions", "show", "he"), ("run", "--resume", "")):
+        assert "heat22\tWhat is entropy?\n" == r1chat("__complete", "fish", "r1chat", *words).out.decode()

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from r1chat.core.transcript import Transcript
 from r1chat.errors import NotFoundError, StoreError, UsageError
-from r1chat.store import database, owner, schema, writing
+from r1chat.store import database, schema, writing
 from r1chat.store.store import Store, open_store
 from tests.store.kept import transcript
 
@@ -275,8 +276,8 @@ def test_a_session_that_is_open_elsewhere(file: Path) -> None:
     """A session that a living process writes to is neither taken nor removed; one whose process died is."""
     put(file, HEAT, SUMS)
     with database.opened(file) as found:
-        alive = f"{owner.this_process().rsplit('/', 2)[0]}/{os.getppid()}/{_started(os.getppid())}"
-        dead = owner.this_process().rsplit("/", 1)[0] + "/1"  # our number, but begun in 1970
+        alive = f"{os.getppid()}/{psutil.Process(os.getppid()).create_time():.0f}"
+        dead = f"{os.getpid()}/1"  # our number, but begun in 1970
         found.connection.execute("UPDATE sessions SET owner = ? WHERE key = 'heat22'", (alive,))
         found.connection.execute("UPDATE sessions SET owner = ? WHERE key = 'sums33'", (dead,))
     with open_store(file) as store:
@@ -286,9 +287,3 @@ def test_a_session_that_is_open_elsewhere(file: Path) -> None:
         with pytest.raises(StoreError, match="is open in an r1chat"):
             store.remove(["heat22"])
         store.claim("sums33")
-
-
-def _started(pid: int) -> str:
-    import psutil
-
-    return f"{psutil.Process(pid).create_time():.0f}"
