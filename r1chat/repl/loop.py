@@ -298,7 +298,7 @@ class Repl:
             self.chat.anticipate(text)
 
     def _notice(self, text: str) -> None:
-        self.say(clean(text))
+        self.terminal.remark(clean(text))
 
     def _wait_for_model(self) -> None:
         """Say where a resumed session stands, and at once when the model can't be loaded; tell the bar when it is."""

@@ -3,6 +3,7 @@
 Any number of processes may have it open: readers see what is committed, and writers wait for each other (WAL).
 """
 
+import errno
 import os
 import sqlite3
 import time
@@ -83,8 +84,11 @@ def is_broken(error: BaseException) -> bool:
 
 
 def is_lasting(error: BaseException) -> bool:
-    """Whether trying again can't help."""
-    return is_broken(error) or isinstance(error, StoreError)
+    """Whether trying again can't help: a full disk gets room and other programs finish, a newer file stays newer."""
+    cause = error.__cause__ if isinstance(error, StoreError) else error
+    if isinstance(cause, sqlite3.Error):
+        return is_broken(cause)
+    return getattr(cause, "errno", None) != errno.ENOSPC
 
 
 def failure(error: Exception, path: Path) -> StoreError:

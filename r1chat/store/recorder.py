@@ -206,7 +206,8 @@ class Recorder:
         if not self._told:
             self._told = True
             said = database.failure(error, self._path)
-            self._on_notice(" ".join(filter(None, [said.message, said.hint, "The chat goes on without being kept."])))
+            kept = "is not kept" if database.is_lasting(error) else "is kept as soon as that can be done"
+            self._on_notice(f"{said.message} {said.hint} The chat goes on, and {kept}.")
 
     # Steps
 

@@ -247,6 +247,24 @@ def test_a_full_disk(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     assert 1 == len(kept.notices)
 
 
+def test_a_disk_that_is_full_from_the_start(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where not even the file can be made for want of room, it is tried again as well."""
+    connect, attempts = sqlite3.connect, [0]
+
+    def full_at_first(*args: Any, **kwargs: Any) -> sqlite3.Connection:
+        attempts[0] += 1
+        if attempts[0] == 1:
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise error
+        return connect(*args, **kwargs)
+
+    monkeypatch.setattr(sqlite3, "connect", full_at_first)
+    kept.ask("One?")
+    assert ["One?"] == [turn.question for turn in read(kept).turns]
+    assert [True] == ["is kept as soon as that can be done" in notice for notice in kept.notices]
+
+
 def test_a_home_that_cannot_be_written(tmp_path: Path) -> None:
     """Where no file can be made, one sentence says so, and the chat goes on."""
     blocked = tmp_path / "file"
