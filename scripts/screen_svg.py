@@ -86,7 +86,7 @@ def picture(screen: pyte.HistoryScreen, title: str) -> str:
 
 
 def _runs(row: Mapping[int, Char], columns: int) -> Iterator[Run]:
-    """Cut a row into runs, blanks at the end left out. What is beyond ASCII stands alone: fonts differ most there."""
+    """Cut a row into runs, without blanks at its end. What is not ASCII stands alone: fonts differ most there."""
     cells = [(x, row[x]) for x in range(columns)]
     while cells and cells[-1][1].data.strip() == "" and cells[-1][1].bg == "default" and not cells[-1][1].reverse:
         cells.pop()

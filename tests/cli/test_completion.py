@@ -66,6 +66,24 @@ def test_values_of_options(home: Path) -> None:
     assert ["bash", "zsh", "fish"] == words("completion ")
 
 
+def test_sessions(r1chat: Command) -> None:
+    """The commands of the group are offered, and the keys of kept sessions, with their titles as remarks."""
+    assert {"list", "show", "search", "export", "rm"} <= set(words("sessions "))
+    assert [] == words("sessions show ")
+    assert "--all" in words("sessions --")
+    assert "--thinking" in words("sessions show --")
+    with Console([*r1chat.argv, "run", "demo", "--max-tokens", "4"], env=r1chat.environ, cwd=ROOT) as console:
+        console.wait(">>>")
+        console.type("What is 1 + 1?\r")
+        console.wait(" tok/s")
+        console.type("\x04")
+        assert 0 == console.end()
+    offered = choices(["sessions", "show", ""])
+    assert ["What is 1 + 1?"] == [choice.note for choice in offered]
+    assert offered == choices(["run", "--resume", ""])
+    assert [] == words("sessions search ")
+
+
 def test_bash_replaces_what_follows_a_colon(capsys: pytest.CaptureFixture[str]) -> None:
     """The part of a word that bash keeps is not said again; without the colon among its breaks, all is said."""
     assert "Q4_K_M" in bash(capsys, "r1chat run 7b:Q4")
