@@ -76,7 +76,7 @@ def picture(screen: pyte.HistoryScreen, title: str) -> str:
         f"<title>{escape(title)}</title>",
         f'<rect width="{width}" height="{height}" rx="9" fill="{BACKGROUND}"/>',
         f'<path d="M0 {HEAD}V9a9 9 0 0 1 9-9H{width - 9}a9 9 0 0 1 9 9V{HEAD}z" fill="{FRAME}"/>',
-        f'<text x="{width / 2:g}" y="20" text-anchor="middle" font-size="13" fill="{FOREGROUND}">{escape(title)}</text>',
+        f'<text x="{width / 2:g}" y="20" text-anchor="middle" fill="{FOREGROUND}">{escape(title)}</text>',
     ]
     for number, runs in enumerate(drawn):
         top = HEAD + MARGIN + number * CELL_HEIGHT
