@@ -62,9 +62,10 @@ ALTER TABLE turns ADD COLUMN indexed INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX turns_not_indexed ON turns (id) WHERE indexed = 0 AND reason IS NOT NULL;
 """
 # Marks (M) belong to the words of Hindi, Thai and others. No column sizes: they are for ranking, and hits are by time.
+# Beginnings of three letters have lists of their own: "the*" would else be put together from a thousand words.
 _WORDS = """
 CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (
-    question, reasoning, answer, content = '', columnsize = 0,
+    question, reasoning, answer, content = '', columnsize = 0, prefix = '3',
     tokenize = "unicode61 remove_diacritics 2 categories 'L* N* M* Co'"
 )
 """

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from r1chat.core.transcript import INTERRUPTED, Transcript
+from r1chat.core.transcript import INTERRUPTED, UNFINISHED, Turn
 from r1chat.store import database
 from r1chat.store.store import open_store
 
@@ -49,12 +49,12 @@ def problem(file: Path, said: dict[str, Said]) -> str:
             if must:
                 return f"{name}: nothing of it is there"
             continue
-        if trouble := _compare(kept[name], _turns(events), _turns(must)):
+        if trouble := compare(kept[name].turns, turns_of(events), turns_of(must)):
             return f"{name}: {trouble}"
     return ""
 
 
-def _turns(events: Said) -> list[list[str]]:
+def turns_of(events: Said) -> list[list[str]]:
     """Join what was said: of each turn the thinking, the answer, and whether it ended."""
     turns: list[list[str]] = []
     for _, kind, text in events:
@@ -70,19 +70,20 @@ def _turns(events: Said) -> list[list[str]]:
     return turns
 
 
-def _compare(kept: Transcript, said: list[list[str]], must: list[list[str]]) -> str:
+def compare(kept: Sequence[Turn], said: list[list[str]], must: list[list[str]]) -> str:
+    """Say what is wrong with kept turns, given what was said in all and what of it must be there."""
     for number, (thinking, answer, ended) in enumerate(must):
-        if number >= len(kept.turns):
+        if number >= len(kept):
             return f"turn {number} is not there"
-        turn = kept.turns[number]
+        turn = kept[number]
         if not (turn.reasoning.startswith(thinking) and turn.answer.startswith(answer)):
             return f"turn {number} lacks text that was said more than {ALLOWED:g} s before the end"
-        if ended and turn.reason != "stop":
+        if ended and turn.reason == INTERRUPTED:
             return f"turn {number} had ended, but is kept as {turn.reason}"
-    for turn in kept.turns:
-        thinking, answer, _ = said[turn.number] if turn.number < len(said) else ("", "", "")
+    for number, turn in enumerate(kept):
+        thinking, answer, _ = said[number] if number < len(said) else ("", "", "")
         if not (thinking.startswith(turn.reasoning) and answer.startswith(turn.answer)):
-            return f"turn {turn.number} has text that was never said"
-        if turn.reason not in ("stop", INTERRUPTED):
-            return f"turn {turn.number} is kept as {turn.reason}"
+            return f"turn {number} has text that was never said"
+        if turn.reason == UNFINISHED:
+            return f"turn {number} has no end"
     return ""
