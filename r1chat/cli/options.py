@@ -12,6 +12,7 @@ from r1chat.core.memory import ALL_LAYERS, Wishes
 from r1chat.engine.base import ThinkBudget
 from r1chat.errors import UsageError
 from r1chat.terminal.live import Thinking
+from r1chat.terminal.screen import Theme
 
 SAMPLING = "Sampling"
 ENGINE = "Engine"
@@ -33,6 +34,9 @@ ThinkingOption = Annotated[
     typer.Option("--thinking", help="What becomes of the thinking. Default: show on a terminal, else hide."),
 ]
 NoLatex = Annotated[bool, typer.Option("--no-latex", help="Show mathematics as its LaTeX source.")]
+ThemeOption = Annotated[
+    Theme, typer.Option("--theme", help="The terminal's background. Auto: what COLORFGBG says, else dark.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 JsonLines = Annotated[bool, typer.Option("--jsonl", help="Print one JSON object per event, as they happen.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Tell the plan, the counts and the engine's log on stderr.")]

@@ -29,7 +29,7 @@ from r1chat.terminal import progress
 from r1chat.terminal.live import Live, Thinking
 from r1chat.terminal.paint import TerminalSink
 from r1chat.terminal.plain import JsonLinesSink, JsonSink, PlainSink
-from r1chat.terminal.screen import Screen, read_input
+from r1chat.terminal.screen import Screen, Theme, read_input
 
 STDIN = Path("-")
 RECOMMENDED = Sampling()
@@ -48,6 +48,7 @@ def run(
     raw: opt.Raw = False,
     thinking: opt.ThinkingOption = None,
     no_latex: opt.NoLatex = False,
+    theme: opt.ThemeOption = Theme.AUTO,
     json: opt.Json = False,
     jsonl: opt.JsonLines = False,
     verbose: opt.Verbose = False,
@@ -77,7 +78,7 @@ def run(
     With a prompt, a file or something piped in, it answers once: on a terminal with its thinking, in a pipe the answer
     alone. Without any of them it opens a chat.
     """
-    screen = Screen.detect(os.environ, sys.stdin, sys.stdout, sys.stderr)
+    screen = Screen.detect(os.environ, sys.stdin, sys.stdout, sys.stderr, theme)
     word = model if model is not None else settings.load().model or last_used(paths.find()) or DEMO
     form = "json" if json else "jsonl" if jsonl else "text"
     if json and jsonl:

@@ -171,7 +171,7 @@ class Repl:
         self.terminal.refresh()
 
     def _complain(self, error: R1ChatError) -> None:
-        self.terminal.print(self._screen.sgr("1;31", clean(error.message)))
+        self.terminal.print(self._screen.sgr(self._screen.shade("1;91", "1;31"), clean(error.message)))
         self.say(*filter(None, [clean(error.hint)]))
 
     def _used(self) -> int:

@@ -256,6 +256,7 @@ class ReplTerminal:
         above = (*frame.tail, *filter(None, [frame.status]), *self._waiting())
         shrinks = len(above) < len(self._above)  # prompt_toolkit keeps its height unless it starts anew
         self._above = above
+        self._app.follow_resize()
         if rows or shrinks:
             self._app.renderer.erase()
         self._write(rows)

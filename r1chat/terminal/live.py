@@ -109,7 +109,7 @@ class Live:
 
     def show(self, failure: Failure) -> None:
         """Put an error, its way out and the last lines of the native log on the screen."""
-        self._remark(clean(failure.message), "1;31", self._screen.glyph("✗ ", "! "))
+        self._remark(clean(failure.message), self._screen.shade("1;91", "1;31"), self._screen.glyph("✗ ", "! "))
         for line in (failure.hint, *failure.log):
             if line:
                 self._remark(clean(line), "2", "  ")
