@@ -319,7 +319,7 @@ class ReplTerminal:
 
     def _send_next(self) -> None:
         """Send what waits, up to the first message that starts a turn."""
-        while not self._busy and (entry := self._outbox.next()):
+        while not self._busy and not self._app.is_done and (entry := self._outbox.next()):
             self._send(entry)
 
     def _take_back(self) -> None:
