@@ -49,6 +49,11 @@ class Tmux:
         return "\n".join(line.rstrip() for line in lines if not line.startswith("Pane is dead")).rstrip()
 
     @property
+    def styled(self) -> str:
+        """What is on the screen, with its attributes as escapes."""
+        return self._call("capture-pane", "-p", "-e")
+
+    @property
     def cursor(self) -> tuple[int, int]:
         """The column and row of the cursor, from 0."""
         column, row = self._call("display-message", "-p", "#{cursor_x} #{cursor_y}").split()

@@ -387,7 +387,7 @@ class ReplTerminal:
         async with in_terminal():
             argv = pager.command(os.environ)
             if argv is None or not await run_in_executor_with_context(lambda: pager.page(lines, argv)):
-                await pager.own(title, lines, self._app.input, self._app.output).run_async()
+                await pager.own(lines, self._app.input, self._app.output).run_async()
         self._wake()
 
     # What is drawn

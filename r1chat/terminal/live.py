@@ -115,8 +115,10 @@ class Live:
                 self._remark(clean(line), "2", "  ")
 
     def switch(self, thinking: Thinking) -> None:
-        """Show, fold or hide the thinking from now on. What came before is treated as it was until now."""
+        """Show, fold or hide the thinking from now on. What is shown stays, the open row too."""
         self._absorb()
+        if thinking is not Thinking.SHOW and self._thought.begun and not self._thought.ended:
+            self._think(self._prose.finish())
         self.thinking = thinking
 
     def recalled(self, thinking: str) -> list[str]:
