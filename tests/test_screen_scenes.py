@@ -129,7 +129,7 @@ def test_an_old_thinking_is_paged(r1chat: Command) -> None:
 
 def test_a_pager_of_our_own(r1chat: Command, tmp_path: Path) -> None:
     """Where PAGER can't be started, there is a simple one."""
-    with scene(r1chat, "--seed", "1", rows=6, PAGER=str(tmp_path / "gone")) as tmux:
+    with scene(r1chat, "--seed", "1", rows=4, PAGER=str(tmp_path / "gone")) as tmux:
         tmux.type("How many letters r are in strawberry?")
         tmux.press("Enter")
         tmux.wait(DONE)

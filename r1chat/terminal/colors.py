@@ -6,7 +6,17 @@ Only the sixteen colours that a terminal's own theme defines, and of these only 
 
 from typing import Any, Final
 
-from pygments.token import Comment, Error, Generic, Keyword, Name, Number, Operator, String, Token
+from pygments.token import (  # type: ignore[import-untyped]
+    Comment,
+    Error,
+    Generic,
+    Keyword,
+    Name,
+    Number,
+    Operator,
+    String,
+    Token,
+)
 from rich.style import Style
 
 DARK: Final[dict[Any, Style]] = {
