@@ -55,6 +55,7 @@ def run(
     thinking: opt.Thinking = None,
     latex: opt.Latex = None,
     history: opt.History = None,
+    theme: opt.Theme = None,
     json: opt.Json = False,
     jsonl: opt.JsonLines = False,
     verbose: opt.Verbose = False,

@@ -150,7 +150,7 @@ class Repl:
 
     def complain(self, error: R1ChatError) -> None:
         """Say what went wrong, and the way out."""
-        self.terminal.print(self.screen.sgr("1;31", clean(error.message)))
+        self.terminal.print(self.screen.sgr(self.screen.shade("1;91", "1;31"), clean(error.message)))
         self.say(*filter(None, [clean(error.hint)]))
 
     def background(self, function: Callable[[], None], name: str) -> None:
