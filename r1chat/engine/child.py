@@ -201,6 +201,8 @@ def _failure(error: Exception) -> Failure:
     """An error as a value. One that is not of our tree is a bug, which must not cost the user the loaded model."""
     if isinstance(error, R1ChatError):
         return Failure(error.exit_code, error.message, error.hint)
+    if isinstance(error, MemoryError):
+        return Failure(ExitCode.NO_FIT, "The engine's memory ran out.", "Try again, or with a smaller --ctx.")
     message = f"The engine failed in a way it should not: {type(error).__name__}: {error}"
     return Failure(ExitCode.UNUSABLE, message, "This is a bug in r1chat: please report it.")
 

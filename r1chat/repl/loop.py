@@ -60,6 +60,7 @@ class Repl:
         self.model = model
         self.paths = paths
         self.live = Live(screen, thinking=_way(settings), session=True)
+        self._loading = "loading…"
         self._turn: threading.Thread | None = None
         self._arriving: WorkerEngine | None = None  # of the model that is being changed to
         self._resumed = resumed
@@ -178,6 +179,7 @@ class Repl:
 
     def begin(self, events: Iterable[Event]) -> None:
         """Take a turn's events to their end, in a thread of its own."""
+        self._loading = "loading…"  # a question starts an engine that failed once more
         self.background(lambda: self._take(events), "turn")
 
     def switch(self, target: Target, model: str) -> None:
@@ -187,6 +189,7 @@ class Repl:
         loaded, the old one is loaded again, and the error raised: any R1ChatError that `launch` and a load raise.
         """
         check_file(target)
+        self._loading = "loading…"
         settings = self.now().switch(model, names_of(target))
         old = self.launched
         old.engine.close()
@@ -262,7 +265,7 @@ class Repl:
         """The bottom bar: the model, how full the context is, what goes with the next question, and the plan."""
         info, plan = self.launched.engine.info, self.launched.plan
         used = self._used()
-        context = f"context {used:,} of {plan.n_ctx:,}, {max(0, plan.n_ctx - used):,} left" if info else "loading…"
+        context = f"context {used:,} of {plan.n_ctx:,}, {max(0, plan.n_ctx - used):,} left" if info else self._loading
         files = f"{len(self.attached)} file{'' if len(self.attached) == 1 else 's'} attached" if self.attached else ""
         return [part for part in (self.launched.target.name, context, files, view.plan_in_short(plan)) if part]
 
@@ -309,6 +312,7 @@ class Repl:
             if self.keeper:
                 remember(self.model, self.paths)
         except R1ChatError as error:
+            self._loading = "not loaded"
             if not self.terminal.busy:  # else the turn that waits says it
                 self.complain(error)
         self.terminal.refresh()
