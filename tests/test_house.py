@@ -59,7 +59,7 @@ AT_HOME = {
     "prompt_toolkit": {"terminal"},
     "typer": {"cli"},
     "sqlite3": {"store"},
-    "pygments": {"export"},
+    "pygments": {"export", "terminal/colors.py"},
     "click": set(),
 }
 IMPURE = {"os", "sys", "time", "socket", "subprocess", "threading", "random", "secrets", "pathlib", "io", "logging"}

@@ -56,7 +56,7 @@ def test_a_budget_is_landed_on_softly(r1chat: Command) -> None:
     """A thinking that reaches its budget says so itself, the screen says it too, and the answer comes."""
     with repl(r1chat, "demo", *GREEDY, "--think-min", "250", "--pace", "400") as console:
         enter(console, "/budget soon")
-        console.wait("is no budget for the thinking")
+        console.wait("think_budget can't be 'soon'.")
         enter(console, "/budget 300")
         console.wait("The thinking has a budget of 300 tokens.")
         enter(console, QUESTION)

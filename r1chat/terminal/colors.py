@@ -6,7 +6,7 @@ Only the sixteen colours that a terminal's own theme defines, and of these only 
 
 from typing import Any, Final
 
-from pygments.token import (  # type: ignore[import-untyped]
+from pygments.token import (
     Comment,
     Error,
     Generic,
