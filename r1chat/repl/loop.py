@@ -191,6 +191,7 @@ class Repl:
         check_file(target)
         self._loading = "loading…"
         settings = self.now().switch(model, names_of(target))
+        uses.options(settings)  # what excludes each other is refused before anything is given up
         old = self.launched
         old.engine.close()
         try:
@@ -208,7 +209,8 @@ class Repl:
         self.chat.use(new.engine, new.shape.family)
         self.launched, self.model = new, model
         self.apply(settings)
-        remember(model, self.paths)
+        if self.keeper:
+            remember(model, self.paths)
 
     # What the terminal calls
 
