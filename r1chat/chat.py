@@ -13,8 +13,7 @@ import secrets
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
@@ -22,7 +21,6 @@ from r1chat.core.conversation import Exchange, Tree
 from r1chat.core.events import (
     Answer,
     Event,
-    Failure,
     Finished,
     Notice,
     Progress,
@@ -30,8 +28,6 @@ from r1chat.core.events import (
     Reasoning,
     Sink,
     Started,
-    Timings,
-    Usage,
 )
 from r1chat.core.messages import Message, Role
 from r1chat.core.prompt import (
@@ -46,10 +42,12 @@ from r1chat.core.prompt import (
     render,
     starts_inside,
 )
-from r1chat.core.sampling import N_SEEDS, Sampling
-from r1chat.engine.base import DEFAULT_LIMIT, Control, Engine, Request, Spent, ThinkBudget, Turn
-from r1chat.errors import ContextError, EngineError, ExitCode, FitError, R1ChatError, UsageError
+from r1chat.core.sampling import N_SEEDS
+from r1chat.engine.base import Control, Engine, Request, Spent, Turn
+from r1chat.errors import UsageError
 from r1chat.files import read_text
+from r1chat.options import Options, Overflow
+from r1chat.outcome import WAYS, Reply, error_of, explained, failure_of, is_too_long
 
 __all__ = ("Chat", "Exchange", "Options", "Overflow", "Reply", "failure_of")
 
@@ -57,42 +55,6 @@ File = str | Path | tuple[str, str]
 SCARCE = 1 / 8  # share of the context: where less is free for thinking and answer, it counts as full
 ROOMY = 1 / 4  # what is free after the oldest exchanges were left out; so it does not happen at every turn
 SHOWN = 60  # characters of a question that is left out
-
-
-class Overflow(StrEnum):
-    """What becomes of a conversation that fills the context. Nothing is ever dropped without a word."""
-
-    STOP = "stop"  # the question is refused, and what can be done is said
-    OLDEST = "oldest"  # whole exchanges are left out, the oldest first, and listed
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How every turn of a chat is answered, unless the turn says otherwise. See engine.base.Request."""
-
-    sampling: Sampling = field(default_factory=Sampling)
-    max_tokens: int | None = None
-    think_budget: ThinkBudget = field(default_factory=ThinkBudget)
-    think: bool = True
-    stop: tuple[str, ...] = ()
-    pace: float = 0.0
-    overflow: Overflow = Overflow.STOP
-
-    def __post_init__(self) -> None:
-        """Refuse bounds that mean nothing. Raises UsageError."""
-        if self.max_tokens is not None and self.max_tokens < 1:
-            raise UsageError(f"At most {self.max_tokens} tokens is no answer.", hint="Allow at least one.")
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer as a whole, blank ends stripped. `finish_reason` is one of the words of core.events.Reason."""
-
-    reasoning: str
-    answer: str
-    finish_reason: str
-    usage: Usage
-    timings: Timings
 
 
 class Chat:
@@ -278,7 +240,7 @@ class Chat:
             if isinstance(event, Finished):
                 finished = event
         if finished.failure:
-            raise _error(finished.failure)
+            raise error_of(finished.failure)
         answer = self.path[-1].answer
         reason = finished.reason.value
         return Reply(answer.reasoning.strip(), answer.content.strip(), reason, finished.usage, finished.timings)
@@ -382,7 +344,7 @@ class Chat:
             self._forward()
             refusal = None
             for event in self._turn:
-                if isinstance(event, Finished) and _is_too_long(event):
+                if isinstance(event, Finished) and is_too_long(event):
                     refusal = event
                     continue
                 if isinstance(event, Progress) and event.stage == "prefill":
@@ -396,7 +358,7 @@ class Chat:
                 yield refusal
                 return
             if self.options.overflow is Overflow.STOP:
-                yield _explained(refusal)
+                yield explained(refusal)
                 return
             yield self._leave_out_oldest(asked, seen)
 
@@ -407,7 +369,7 @@ class Chat:
             return
         self._warned = True
         left = f"{info.n_ctx - n_prompt:,} of the context's {info.n_ctx:,} tokens are left for this turn"
-        yield Notice("context-left", f"The conversation is long: {left}. {_WAYS}")
+        yield Notice("context-left", f"The conversation is long: {left}. {WAYS}")
 
     def _fits_alone(self, asked: "_Asked") -> bool:
         info = self._engine.info
@@ -454,55 +416,12 @@ class _Asked:
     raw: tuple[Segment, ...] = ()
 
 
-_WAYS = "/clear begins a new one; /overflow oldest goes on without its oldest exchanges."
-
-
-def _is_too_long(end: Finished) -> bool:
-    """Whether the engine refused a prompt because it does not fit: its only refusal that has this code."""
-    return end.failure is not None and end.failure.code == ExitCode.NO_ANSWER
-
-
-def _explained(refusal: Finished) -> Finished:
-    """Add to a refusal what can be done in a conversation."""
-    return replace(refusal, failure=replace(refusal.failure, hint=_WAYS)) if refusal.failure else refusal
-
-
 def _with_files(text: str, files: Sequence[File]) -> str:
     attached = [file if isinstance(file, tuple) else read_text(Path(file)) for file in files]
     return attach(attached, text) if attached else text
-
-
-def failure_of(exchange: Exchange) -> Failure | None:
-    """Say what was wrong with a turn as a whole, with its exit code (docs/design.md, section 5); None for nothing.
-
-    A cut at the user's own --max-tokens is no failure, even if it left no answer.
-    """
-    finished = exchange.finished
-    if finished.failure:
-        return finished.failure
-    match finished.reason:
-        case Reason.CANCELLED:
-            return Failure(ExitCode.INTERRUPTED, "Interrupted.")
-        case Reason.CONTEXT:
-            hint = "Give the model a larger context with --ctx, or less to think about with --think-budget."
-            return Failure(ExitCode.NO_ANSWER, "The answer was cut: the context window is full.", hint)
-        case Reason.LIMIT:
-            hint = "Allow more with --max-tokens."
-            return Failure(ExitCode.NO_ANSWER, f"The answer was cut at the limit of {DEFAULT_LIMIT:,} tokens.", hint)
-        case Reason.LOOP:
-            hint = "Ask again: every try is drawn anew."
-            return Failure(ExitCode.NO_ANSWER, "The answer was cut: it went in circles.", hint)
-        case Reason.STOP if not exchange.answered:
-            return Failure(ExitCode.NO_ANSWER, "The model gave no answer.", "Ask again: every try is drawn anew.")
-    return None
 
 
 def _lookalike(text: str) -> Iterator[Notice]:
     if found := lookalikes(text):
         message = f"{found} in your text looks like a marker of R1's template. It is sent as the text it is."
         yield Notice("lookalike", message)
-
-
-def _error(failure: Failure) -> R1ChatError:
-    kinds: dict[int, type[R1ChatError]] = {ExitCode.NO_ANSWER: ContextError, ExitCode.NO_FIT: FitError}
-    return kinds.get(failure.code, EngineError)(failure.message, hint=failure.hint)

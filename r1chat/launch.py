@@ -8,9 +8,10 @@ import contextlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from r1chat.core.memory import ALL_LAYERS, Devices, Measured, Plan, Wishes, plan
+from r1chat.core.memory import ALL_LAYERS, Devices, Measured, Plan, Wishes, plan, step_down
 from r1chat.core.placement import Device
 from r1chat.core.sanitize import clean
 from r1chat.core.shape import FamilyName, Shape
@@ -55,9 +56,15 @@ class Launched:
 
     target: Target
     shape: Shape
-    plan: Plan
     engine: WorkerEngine
     devices: Devices
+
+    @property
+    def plan(self) -> Plan:
+        """The plan that the engine follows: a lower one than at first, if the memory was too small for that."""
+        plan = self.engine.plan
+        assert plan is not None
+        return plan
 
 
 def find(model: str, paths: Paths) -> Target | Wish:
@@ -118,15 +125,27 @@ def launch(target: Target, wishes: Wishes, paths: Paths) -> Launched:
     file = read_model(target.path)
     judge(file.header)
     shape = shape_of(file.header, target.family)
-    machine = devices.survey()
+    machine, runs = devices.survey(), DryRuns(paths.dry_runs)
     check_wishes(wishes, machine)
+
+    def advised(error: FitError, machine: Devices) -> FitError:
+        return with_advice(error, target.entry, shape.weights_bytes, machine, wishes)
+
+    def lower(failed: Plan) -> Plan:
+        """Step down, with the memory that is free now."""
+        now = devices.survey()
+        try:
+            return measured_plan(partial(step_down, shape, now, wishes, failed), shape, now, file.path, runs)
+        except FitError as error:
+            raise advised(error, now) from error
+
     try:
-        chosen = settle(shape, machine, wishes, file.path, DryRuns(paths.dry_runs))
+        chosen = settle(shape, machine, wishes, file.path, runs)
     except FitError as error:
-        raise with_advice(error, target.entry, shape.weights_bytes, machine, wishes) from error
-    engine = WorkerEngine(str(file.path), SelfCheck(paths.self_check, library.demo_path()))
+        raise advised(error, machine) from error
+    engine = WorkerEngine(str(file.path), SelfCheck(paths.self_check, library.demo_path()), lower)
     engine.load(chosen)
-    return Launched(target, shape, chosen, engine, machine)
+    return Launched(target, shape, engine, machine)
 
 
 def check_file(target: Target) -> None:
@@ -152,33 +171,29 @@ def settle(shape: Shape, machine: Devices, wishes: Wishes, path: Path, runs: Dry
     The formula for the buffers is never below what the CPU needs: so a plan that has all it could have without a GPU is
     not measured. Raises what `plan` raises.
     """
-    chosen = plan(shape, machine, wishes)
-    roomy = plan(shape, Devices(machine.n_threads), wishes)
-    if not chosen.n_gpu_layers and _rung(chosen) == _rung(roomy):
+    make = partial(plan, shape, machine, wishes)
+    chosen = make()
+    if not chosen.n_gpu_layers and chosen.rung == plan(shape, Devices(machine.n_threads), wishes).rung:
         return chosen
-    return measured_plan(shape, machine, wishes, path, runs, chosen)
+    return measured_plan(make, shape, machine, path, runs)
 
 
 def measured_plan(
-    shape: Shape, machine: Devices, wishes: Wishes, path: Path, runs: DryRuns, chosen: Plan | None = None
+    make: Callable[[Measured | None], Plan], shape: Shape, machine: Devices, path: Path, runs: DryRuns
 ) -> Plan:
-    """Plan with measured buffers; with the estimate where the library can't tell. Raises what `plan` raises."""
-    chosen = chosen or plan(shape, machine, wishes)
+    """Plan with measured buffers; with the estimate where the library can't tell. Raises what `make` raises."""
+    chosen = make(None)
     worst: tuple[int, ...] = ()
     for _ in range(ROUNDS):
         measured = runs.measure(path, shape.digest, chosen, machine.gpus)
         if measured is None:
             return chosen
         worst = tuple(map(max, zip(worst or measured.compute_bytes, measured.compute_bytes, strict=True)))
-        again = plan(shape, machine, wishes, measured)
-        if _rung(again) == _rung(chosen):
+        again = make(measured)
+        if (again.rung, again.tensor_split) == (chosen.rung, chosen.tensor_split):
             return again
         chosen = again
-    return plan(shape, machine, wishes, Measured(worst))
-
-
-def _rung(plan: Plan) -> tuple[object, ...]:
-    return plan.n_ctx, plan.type_k, plan.n_gpu_layers, plan.n_cpu_moe, plan.tensor_split
+    return make(Measured(worst))
 
 
 def with_advice(error: FitError, entry: Entry | None, n_bytes: int, machine: Devices, wishes: Wishes) -> FitError:

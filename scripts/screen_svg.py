@@ -76,7 +76,7 @@ def picture(screen: pyte.HistoryScreen, title: str) -> str:
         f"<title>{escape(title)}</title>",
         f'<rect width="{width}" height="{height}" rx="9" fill="{BACKGROUND}"/>',
         f'<path d="M0 {HEAD}V9a9 9 0 0 1 9-9H{width - 9}a9 9 0 0 1 9 9V{HEAD}z" fill="{FRAME}"/>',
-        f'<text x="{width / 2:g}" y="20" text-anchor="middle" font-size="13" fill="{FOREGROUND}">{escape(title)}</text>',
+        f'<text x="{width / 2:g}" y="20" text-anchor="middle" fill="{FOREGROUND}">{escape(title)}</text>',
     ]
     for number, runs in enumerate(drawn):
         top = HEAD + MARGIN + number * CELL_HEIGHT
@@ -86,7 +86,7 @@ def picture(screen: pyte.HistoryScreen, title: str) -> str:
 
 
 def _runs(row: Mapping[int, Char], columns: int) -> Iterator[Run]:
-    """Cut a row into runs, blanks at the end left out. What is beyond ASCII stands alone: fonts differ most there."""
+    """Cut a row into runs, without blanks at its end. What is not ASCII stands alone: fonts differ most there."""
     cells = [(x, row[x]) for x in range(columns)]
     while cells and cells[-1][1].data.strip() == "" and cells[-1][1].bg == "default" and not cells[-1][1].reverse:
         cells.pop()

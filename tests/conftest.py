@@ -79,8 +79,8 @@ def check(checked: Path) -> SelfCheck:
 
 @pytest.fixture
 def engine(check: SelfCheck) -> Iterator[WorkerEngine]:
-    """The real engine on the demo model, loading."""
-    engine = WorkerEngine(str(demo_path()), check)
+    """The real engine on the demo model, loading. No death of its children is the out-of-memory killer's."""
+    engine = WorkerEngine(str(demo_path()), check, kills=lambda: 0)
     engine.load(Plan(n_ctx=1024, n_threads=1))
     yield engine
     engine.close()

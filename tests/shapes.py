@@ -6,13 +6,13 @@ special tokens, and words that mean nothing.
 
 import os
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from r1chat.models.blueprint import blueprint
-from r1chat.models.figures import FIGURES, FULL_UNPACKED, Figures
-from r1chat.models.header import TENSOR_TYPES, ValueType
+from r1chat.models.blueprint import ALIGNMENT, blueprint
+from r1chat.models.figures import FIGURES, FULL, FULL_UNPACKED, Figures
+from r1chat.models.header import TENSOR_TYPES, Tensor, ValueType
 from tests.gguf_writer import (
     ASSISTANT,
     BOS,
@@ -36,9 +36,41 @@ SHAPES: Mapping[str, Figures] = {
     "deepseek-r1-unpacked": FULL_UNPACKED,
 }
 
+# None of R1's: weights of 25 MB, and a cache of 1 GiB for 32k tokens.
+WIDE = Figures(
+    "qwen2",
+    1024,
+    {
+        "block_count": 16,
+        "context_length": 32_768,
+        "embedding_length": 512,
+        "feed_forward_length": 256,
+        "attention.head_count": 8,
+        "attention.head_count_kv": 8,
+        "attention.layer_norm_rms_epsilon": 1e-6,
+        "rope.freq_base": 10_000.0,
+    },
+)
 
-def write_shape(path: Path, figures: Figures, quantization: str) -> None:
-    """Write the file: a header, and a hole in the place of the weights."""
+# None of R1's either: the full R1's architecture, small enough to be loaded for real.
+MIXTURE = Figures(
+    "deepseek2",
+    FULL.n_vocab,
+    {
+        **FULL.numbers,
+        "block_count": 8,
+        "embedding_length": 1024,
+        "feed_forward_length": 4096,
+        "attention.head_count": 16,
+        "attention.q_lora_rank": 512,
+        "expert_count": 32,
+        "expert_feed_forward_length": 512,
+    },
+)
+
+
+def write_shape(path: Path, figures: Figures, quantization: str, n_parts: int = 1) -> list[Path]:
+    """Write the file, or so many parts of it beside it: headers, and holes in the place of the weights."""
     made = blueprint(figures, quantization)
     metadata: dict[str, Any] = {
         "general.architecture": figures.architecture,
@@ -49,14 +81,33 @@ def write_shape(path: Path, figures: Figures, quantization: str) -> None:
     for key, field in made.metadata.items():
         if key.startswith(f"{figures.architecture}."):
             metadata[key] = Typed(ValueType(field.type), field.value)
-    head = b"GGUF" + struct.pack("<IQQ", 3, len(made.tensors), len(metadata))
+    if n_parts == 1:
+        _write(path, metadata, made.tensors)
+        return [path]
+    paths, n_each = [], -(-len(made.tensors) // n_parts)
+    for number in range(n_parts):
+        split = {
+            "split.no": Typed(ValueType.UINT16, number),
+            "split.count": Typed(ValueType.UINT16, n_parts),
+            "split.tensors.count": Typed(ValueType.INT32, len(made.tensors)),
+        }
+        paths.append(path.with_name(f"{path.stem}-{number + 1:05d}-of-{n_parts:05d}.gguf"))
+        own = made.tensors[number * n_each : (number + 1) * n_each]
+        _write(paths[-1], {**metadata, **split} if number == 0 else split, own)
+    return paths
+
+
+def _write(path: Path, metadata: Mapping[str, Any], tensors: Sequence[Tensor]) -> None:
+    head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(metadata))
     head += b"".join(string(key.encode()) + encode(value) for key, value in metadata.items())
-    for tensor in made.tensors:
+    offset = 0
+    for tensor in tensors:
         head += string(tensor.name.encode()) + struct.pack(f"<I{len(tensor.dims)}Q", len(tensor.dims), *tensor.dims)
-        head += struct.pack("<IQ", NUMBERS[tensor.type.name], tensor.offset)
-    head += bytes(-len(head) % made.alignment)
+        head += struct.pack("<IQ", NUMBERS[tensor.type.name], offset)
+        offset += -(-tensor.n_bytes // ALIGNMENT) * ALIGNMENT
+    head += bytes(-len(head) % ALIGNMENT)
     path.write_bytes(head)
-    os.truncate(path, len(head) + made.data_end)
+    os.truncate(path, len(head) + offset)
 
 
 def vocabulary(figures: Figures) -> dict[str, Any]:

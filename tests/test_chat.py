@@ -270,6 +270,7 @@ def test_reply_raises_what_went_wrong(code: int, kind: type[Exception]) -> None:
         ((), Reason.LENGTH, None),
         (THOUGHT, Reason.LIMIT, ExitCode.NO_ANSWER),
         (THOUGHT, Reason.CONTEXT, ExitCode.NO_ANSWER),
+        (THOUGHT, Reason.LOOP, ExitCode.NO_ANSWER),
         (THOUGHT, Reason.CANCELLED, ExitCode.INTERRUPTED),
     ],
 )

@@ -17,9 +17,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "terminal": {"terminal", "core", "errors"},
     "errors": set(),
     "paths": set(),
-    "settings": {"settings", "core", "errors", "chat", "engine.base"},
+    "settings": {"settings", "core", "errors", "options", "engine.base"},
     "files": {"core", "errors"},
-    "chat": {"core", "errors", "files", "engine.base"},
+    "options": {"core", "errors", "engine.base"},
+    "outcome": {"core", "errors", "engine.base"},
+    "chat": {"core", "errors", "files", "options", "outcome", "engine.base"},
     "store": {"store", "core", "errors"},
     "export": {"export", "core", "errors", *(f"terminal.{name}" for name in PURE)},
     "sessions": {"chat", "store", "core", "errors"},
@@ -57,7 +59,7 @@ AT_HOME = {
     "prompt_toolkit": {"terminal"},
     "typer": {"cli"},
     "sqlite3": {"store"},
-    "pygments": {"export"},
+    "pygments": {"export", "terminal/colors.py"},
     "click": set(),
 }
 IMPURE = {"os", "sys", "time", "socket", "subprocess", "threading", "random", "secrets", "pathlib", "io", "logging"}

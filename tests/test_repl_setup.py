@@ -327,11 +327,12 @@ from r1chat.terminal.screen import Screen
 engine = ScriptedEngine((sys.argv[1],))
 plan = Plan(n_ctx=2048, n_threads=1)
 engine.load(plan)
+engine.plan = plan
 target = Target("scripted", Path(sys.argv[2]))
 shape = shape_of(read_model(target.path).header, None)
 screen = Screen.detect(os.environ, sys.stdin, sys.stdout, sys.stderr)
 with Chat(engine, family="r1-distill") as chat:
-    launched = Launched(target, shape, plan, engine, Devices(1))
+    launched = Launched(target, shape, engine, Devices(1))
     Repl(chat, launched, screen, Settings(), "demo", paths.find()).run()
 """
 ANSWER = """Think of it.</think>Two ways:

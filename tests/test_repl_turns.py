@@ -56,7 +56,7 @@ def test_a_budget_is_landed_on_softly(r1chat: Command) -> None:
     """A thinking that reaches its budget says so itself, the screen says it too, and the answer comes."""
     with repl(r1chat, "demo", *GREEDY, "--think-min", "250", "--pace", "400") as console:
         enter(console, "/budget soon")
-        console.wait("is no budget for the thinking")
+        console.wait("think_budget can't be 'soon'.")
         enter(console, "/budget 300")
         console.wait("The thinking has a budget of 300 tokens.")
         enter(console, QUESTION)
@@ -273,7 +273,7 @@ def test_a_full_context(r1chat: Command) -> None:
             enter(console, question)
             wait_for(lambda: console.text.count(DONE) > done or "has room for" in console.text, "the turn's end")  # noqa: B023
         assert "of the context's 256 tokens are left for this turn" in console.text
-        console.wait("/clear begins a new one; /overflow oldest goes on without its oldest exchanges.")
+        console.wait("/clear begins a new conversation; /overflow oldest goes on without the oldest exchanges.")
         console.wait("There is no answer, so the next prompt leaves this question out.")
         done = console.text.count(DONE)
         enter(console, "/overflow oldest")

@@ -9,7 +9,7 @@ import os
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Final, get_args
+from typing import Annotated, Any, Final, get_args
 
 import typer
 
@@ -18,7 +18,7 @@ from r1chat.cli.commands import COMMANDS, Command
 from r1chat.errors import R1ChatError, UsageError
 from r1chat.settings import debug
 
-OFFERED: Final = 100  # sessions
+MOST_SESSIONS: Final = 200  # the ones used last
 NAME: Final = "__complete"  # the hidden command that the scripts call
 BASH: Final = r"""
 _r1chat() {
@@ -154,8 +154,11 @@ def choices(words: Sequence[str]) -> list[Choice]:
     if command is None or "--" in before:
         return []
     before = list(before[named + 1 :])
+    what = command.name
+    if what in GROUPS and before and not before[0].startswith("-"):
+        what = f"{what} {before.pop(0)}"
     dashes = any(word.startswith("-") for word in words)
-    known = _options(command) if dashes else {}  # else the command's module need not be imported
+    known = _options(command, what) if dashes else {}  # else the command's module need not be imported
     option, equals, value = current.partition("=")
     if equals and current.startswith("--"):
         return [Choice(f"{option}={each.word}", each.note) for each in _values(option, value)]
@@ -164,7 +167,7 @@ def choices(words: Sequence[str]) -> list[Choice]:
     if current.startswith("-"):
         offered = [Choice(name, each.help) for name, each in known.items() if name.startswith("--")]
         return _beginning(offered, current)
-    return _beginning(_arguments(command.name, _n_arguments(before, known), current), current)
+    return _beginning(_arguments(what, _n_arguments(before, known), current), current)
 
 
 def _named(command: Command) -> Choice:
@@ -184,10 +187,13 @@ def _n_arguments(words: Sequence[str], options: dict[str, Option]) -> int:
     return number
 
 
-def _options(command: Command) -> dict[str, Option]:
-    """Read a command's options by their spellings, from what typer reads them from."""
+def _options(command: Command, what: str) -> dict[str, Option]:
+    """Read a command's options by their spellings, from where typer reads them. `what` also names one of a group."""
     found = {"--help": Option(("--help",), "Show a command's help.", takes_value=False)}
-    for parameter in inspect.signature(command.load()).parameters.values():
+    function = command.load()
+    if isinstance(function, typer.Typer):
+        function = _members(function).get(what.partition(" ")[2], lambda: None)
+    for parameter in inspect.signature(function).parameters.values():
         for info in get_args(parameter.annotation)[1:]:
             if isinstance(info, typer.models.OptionInfo):
                 spelled = [each for each in (info.default, *(info.param_decls or ())) if isinstance(each, str)]
@@ -195,6 +201,15 @@ def _options(command: Command) -> dict[str, Option]:
                 option = Option(names, _first(info.help or ""), takes_value=info.metavar is not None)
                 found |= dict.fromkeys(names, option)
     return found
+
+
+def _members(group: typer.Typer) -> dict[str, Callable[..., Any]]:
+    """Give the functions of a group of commands by their names; that of the group itself has none."""
+    members = {
+        each.name or each.callback.__name__: each.callback for each in group.registered_commands if each.callback
+    }
+    alone = group.registered_callback.callback if group.registered_callback else None
+    return {**members, "": alone} if alone else members
 
 
 def _first(help: str) -> str:
@@ -268,25 +283,24 @@ def _profiles(begun: str) -> Iterator[Choice]:
         return
 
 
-def _session_commands(begun: str) -> Iterator[Choice]:
-    from r1chat.cli.sessions import group
-
-    for each in group.registered_commands:
-        if each.callback is not None:
-            name = each.name or each.callback.__name__
-            yield Choice(name, _first((each.callback.__doc__ or "").partition("\n")[0]))
-
-
 def _sessions(begun: str) -> Iterator[Choice]:
-    """Give the sessions used last, by their keys."""
     from r1chat.store.store import open_store
     from r1chat.terminal.tables import one_line
 
-    file = paths.find().sessions
-    if file.exists():
-        with open_store(file) as store:
-            for session in store.sessions(OFFERED):
-                yield Choice(session.key, one_line(session.title))
+    path = paths.find().sessions
+    if not path.exists():  # a Tab makes nothing
+        return
+    with open_store(path) as store:
+        for one in store.sessions(MOST_SESSIONS):
+            yield Choice(one.key, one_line(one.title))
+
+
+def _session_commands(begun: str) -> Iterator[Choice]:
+    from r1chat.cli.sessions import group
+
+    for name, function in _members(group).items():
+        if name:
+            yield Choice(name, _first((function.__doc__ or "").partition("\n")[0]))
 
 
 def _shells(begun: str) -> Iterator[Choice]:
@@ -303,7 +317,9 @@ ARGUMENTS: Final[dict[str, tuple[Source, ...]]] = {
     "rm": (_local,),
     "verify": (_local,),
     "completion": (_shells,),
-    "sessions": (_session_commands, _sessions),
+    "sessions": (_session_commands,),
+    **{f"sessions {name}": (_sessions,) for name in ("show", "rename", "export", "rm")},
 }
-REPEATS: Final = {"pull", "rm", "verify"}  # take any number of them
+GROUPS: Final = {"sessions"}
+REPEATS: Final = {"pull", "rm", "verify", "sessions rm"}  # take any number of them
 VALUES: Final[dict[str, Source]] = {"--profile": _profiles, "--resume": _sessions}

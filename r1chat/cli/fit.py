@@ -4,10 +4,12 @@ Nothing is loaded and nothing downloaded. What reads a header from the Hub comes
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, BinaryIO, Final, cast
 
 import typer
 
@@ -28,6 +30,7 @@ from r1chat.models import blueprint
 from r1chat.models.card import card_of_streams
 from r1chat.models.catalog import Entry
 from r1chat.models.fitting import largest_fitting, words
+from r1chat.models.hollow import Recorder, hollow
 from r1chat.models.judge import judge
 from r1chat.models.mixture import MIXTURES
 from r1chat.models.resolve import Wish
@@ -47,7 +50,8 @@ SOURCES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A model whose shape is known. `source` says from where, `path` is its file.
+    """A model whose shape is known. `source` says from where, `path` is its file, and `parts` its files' headers on the
+    Hub.
 
     `exact`: its weights are counted, not estimated.
     """
@@ -58,6 +62,7 @@ class Subject:
     exact: bool
     entry: Entry | None = None
     path: Path | None = None
+    parts: tuple[Recorder, ...] = ()
 
 
 def fit_command(open_remote: OpenRemote | None) -> Callable[..., None]:
@@ -103,18 +108,17 @@ def fit_command(open_remote: OpenRemote | None) -> Callable[..., None]:
 
 
 def _subject(found: Target | Wish, open_remote: OpenRemote | None) -> Subject:
-    """Find a model's shape: from its file, from the catalogue's figures, or from its header on the Hub."""
+    """Find a model's shape: from its file, from its header on the Hub, or else from the catalogue's figures."""
     if isinstance(found, Target):
         file = read_model(found.path)
         judge(file.header)
         return Subject(found.name, shape_of(file.header, found.family), "file", True, found.entry, file.path)
     entry = found.entry
-    if entry is None or found.quantization not in MIXTURES:
-        try:
-            return _on_the_hub(found, open_remote)
-        except DownloadError:  # no network: what the catalogue knows must do
-            if entry is None:
-                raise
+    try:
+        return _on_the_hub(found, open_remote)
+    except DownloadError:  # no network: what the catalogue knows must do
+        if entry is None:
+            raise
     download = entry.quantized(found.quantization or entry.default)
     n_bytes = download.n_bytes if download else None
     quantization = found.quantization or entry.default
@@ -129,12 +133,20 @@ def _on_the_hub(wish: Wish, open_remote: OpenRemote | None) -> Subject:
         raise DownloadError(f"{one_line(wish.title)} can't be read on the Hub.")
     with open_remote(wish) as remote:
         family = wish.entry.family if wish.entry else None
-        card = card_of_streams(remote.streams(), len(remote.variant.files), family)
+        parts: list[Recorder] = []
+        card = card_of_streams(_recorded(remote.streams(), parts), len(remote.variant.files), family)
         shape, exact = shape_of(card.header, family), card.n_parts == card.of_parts
         if not exact:  # the headers of the later parts were not read
             shape = blueprint.scaled(shape, remote.variant.n_bytes)
         title = f"{wish.entry.short}:{remote.variant.quantization}" if wish.entry else wish.title
-        return Subject(title, shape, "hub", exact, wish.entry)
+        return Subject(title, shape, "hub", exact, wish.entry, parts=tuple(parts) if exact else ())
+
+
+def _recorded(streams: Iterator[BinaryIO], parts: list[Recorder]) -> Iterator[BinaryIO]:
+    """Keep what is read of the streams."""
+    for stream in streams:
+        parts.append(Recorder(stream))
+        yield cast("BinaryIO", parts[-1])  # seek and read are enough
 
 
 def _one(shelf: Shelf, subject: Subject, machine: Devices, wishes: Wishes, *, json: bool) -> int:
@@ -158,10 +170,17 @@ def _one(shelf: Shelf, subject: Subject, machine: Devices, wishes: Wishes, *, js
 
 
 def _plan(subject: Subject, machine: Devices, wishes: Wishes) -> Plan:
-    """Plan for this machine with measured buffers, for a file that is here; else with the formula."""
-    if subject.path is None or any(wishes.vram[len(machine.gpus) :]):
-        return plan(subject.shape, machine, wishes)
-    return measured_plan(subject.shape, machine, wishes, subject.path, DryRuns(paths.find().dry_runs))
+    """Plan with buffers that the engine's library measures, on the file or on the headers alone; else with the formula.
+
+    GPUs that are only imagined can't be measured.
+    """
+    make = partial(plan, subject.shape, machine, wishes)
+    if any(wishes.vram[len(machine.gpus) :]) or not (subject.path or subject.parts):
+        return make()
+    with nullcontext(subject.path) if subject.path else hollow(subject.parts) as path:
+        if path is None:
+            return make()
+        return measured_plan(make, subject.shape, machine, path, DryRuns(paths.find().dry_runs))
 
 
 def _rows(shelf: Shelf, subject: Subject, found: Plan, largest: int, machine: Devices) -> list[str]:

@@ -15,11 +15,13 @@ from r1chat.chat import Chat, Exchange, Options, failure_of
 from r1chat.cli import keeping
 from r1chat.cli import options as opt
 from r1chat.core.events import Failure, Notice, Sink
+from r1chat.core.memory import Plan
+from r1chat.core.placement import HOST
 from r1chat.core.prompt import directive
 from r1chat.core.sanitize import clean
 from r1chat.core.sizes import size_text
 from r1chat.core.transcript import Transcript
-from r1chat.engine.buffers import read_buffers
+from r1chat.engine.buffers import by_device, read_buffers
 from r1chat.errors import ExitCode, R1ChatError, UsageError
 from r1chat.files import read_text
 from r1chat.interrupts import Interrupts
@@ -55,6 +57,7 @@ def run(
     thinking: opt.Thinking = None,
     latex: opt.Latex = None,
     history: opt.History = None,
+    theme: opt.Theme = None,
     json: opt.Json = False,
     jsonl: opt.JsonLines = False,
     verbose: opt.Verbose = False,
@@ -193,12 +196,14 @@ def _ask_once(job: Job, prompt: str | None, files: Sequence[Path], screen: Scree
         piped = read_input(sys.stdin) if STDIN in files or not screen.stdin_tty else ""
         text, attached = question(prompt, files, piped)
         launched = launch(target, uses.wishes(job.settings), paths.find())
-        details.update(model=launched.target.name, plan=asdict(launched.plan))
+        details.update(model=launched.target.name)
         exchange = _ask(job, launched, text, attached, sink, details, kept=keeping.keeps(job, screen))
         failure = failure_of(exchange)
     except R1ChatError as error:
         failure = Failure(error.exit_code, error.message, error.hint)
     finally:  # also what should not happen leaves what there is
+        if launched:
+            details.update(plan=asdict(launched.plan))
         _fail(sink, failure)
         sink.close()
     if failure is None and job.settings["history"]:
@@ -304,8 +309,7 @@ def _sink(job: Job, screen: Screen, details: dict[str, Any]) -> Sink:
 
 def _tell_verbose(launched: Launched, exchange: Exchange | None) -> None:
     """Tell on stderr what was planned, counted and logged."""
-    lines = [f"plan: {', '.join(launched.plan.reasons)}"]
-    lines.append(_memory(launched))
+    lines = [f"plan: {', '.join(launched.plan.reasons)}", *memory_lines(launched.plan, launched.engine.log())]
     if exchange:
         usage, timings = exchange.finished.usage, exchange.finished.timings
         lines.append(
@@ -315,16 +319,21 @@ def _tell_verbose(launched: Launched, exchange: Exchange | None) -> None:
     _tell(*lines, *(f"engine: {line}" for line in launched.engine.log()))
 
 
-def _memory(launched: Launched) -> str:
-    """Put what was planned beside what the engine's log says it took."""
-    uses, taken = launched.plan.uses, read_buffers(launched.engine.log())
-    planned = (sum(getattr(use, name) for use in uses) for name in ("weights_bytes", "kv_bytes", "compute_bytes"))
-    real = (taken.weights_bytes, taken.kv_bytes, taken.compute_bytes)
-    pairs = zip(("weights", "KV cache", "buffers"), planned, real, strict=True)
-    told = [f"{what} {size_text(a)} planned, {size_text(b)} taken" for what, a, b in pairs]
-    if taken.mapped_bytes:
-        told[0] += f" ({size_text(taken.mapped_bytes)} as the mapped file)"
-    return f"memory: {', '.join(told)}"
+def memory_lines(plan: Plan, log: Sequence[str]) -> list[str]:
+    """Put what was planned on each device beside what the engine's log says it took."""
+    uses, taken = plan.uses, read_buffers(log)
+    gpus = [use.device for use in uses[:-1]]
+    real = zip(*(by_device(buffers, gpus) for buffers in (taken.weights, taken.kv, taken.compute)), strict=True)
+    lines = []
+    for use, numbers in zip(uses, real, strict=True):
+        planned = (use.weights_bytes, use.kv_bytes, use.compute_bytes)
+        pairs = zip(("weights", "KV cache", "buffers"), planned, numbers, strict=True)
+        told = [f"{what} {size_text(a)} planned, {size_text(b)} taken" for what, a, b in pairs]
+        if use is uses[-1] and taken.mapped_bytes:
+            told[0] += f" ({size_text(taken.mapped_bytes)} as the mapped file)"
+        name = use.description if use.device == HOST else f"{use.device} ({use.description})"
+        lines.append(f"{name}: {'; '.join(told)}")
+    return lines
 
 
 def _tell(*lines: str) -> None:

@@ -77,21 +77,25 @@ class Ladder:
                 yield Rung(n, self.experts[-1], *self.upper_caches[-1])
 
 
-def climb(ladder: Ladder, placed: Callable[[Rung], Placement]) -> tuple[Rung, Placement] | None:
-    """Find the highest rung that fits, or None.
+def climb(
+    ladder: Ladder, placed: Callable[[Rung], Placement], below: Rung | None = None
+) -> tuple[Rung, Placement] | None:
+    """Find the highest rung that fits, or None; with `below`, only among those beneath that rung.
 
     Layers that leave the GPUs go to the host. Where the GPUs have no room for more of them and the host has none for
     the others, the smallest context comes last, with the layers that the GPUs can hold.
     """
     held: Rung | None = None
+    reached = below is None
     for rung in ladder.rungs():
         placement = placed(rung)
-        if placement.fits:
+        if reached and placement.fits:
             return rung, placement
-        if placement.gpus_fit and held is None and (rung.n_ctx, rung.kv) == ladder.upper_caches[-1]:
+        reached = reached or rung == below
+        if reached and placement.gpus_fit and held is None and (rung.n_ctx, rung.kv) == ladder.upper_caches[-1]:
             held = rung
     if held is None:
         return None
     last = Rung(held.n_gpu, held.n_cpu_moe, *ladder.caches[-1])
     placement = placed(last)
-    return (last, placement) if placement.fits else None
+    return (last, placement) if last != below and placement.fits else None

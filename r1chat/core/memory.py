@@ -97,6 +97,16 @@ class Plan:
         """Tokens of the context kept free for the answer while the model thinks."""
         return min(self.n_ctx // RESERVE_SHARE, RESERVE_CAP)
 
+    @property
+    def summary(self) -> str:
+        """What was chosen, in one line."""
+        return self.reasons[0] if self.reasons else f"a context of {self.n_ctx:,}"
+
+    @property
+    def rung(self) -> Rung:
+        """Its rung of the ladder."""
+        return Rung(self.n_gpu_layers, self.n_cpu_moe, self.n_ctx, self.type_k)
+
 
 def plan(shape: Shape, devices: Devices, wishes: Wishes, measured: Measured | None = None) -> Plan:
     """Decide layers, experts, context, KV cache and threads.
@@ -104,6 +114,18 @@ def plan(shape: Shape, devices: Devices, wishes: Wishes, measured: Measured | No
     Raises UsageError for a wish that can't be honoured by any machine, FitError where the memory is too small.
     """
     _check(shape, wishes)
+    return _plan(shape, devices, wishes, measured, None)
+
+
+def step_down(shape: Shape, devices: Devices, wishes: Wishes, failed: Plan, measured: Measured | None = None) -> Plan:
+    """Decide as `plan` does, on a rung beneath that of a plan for which the memory was too small after all.
+
+    `devices` is what is free now. Raises FitError where no lower rung is left, or none that fits.
+    """
+    return _plan(shape, devices, wishes, measured, failed)
+
+
+def _plan(shape: Shape, devices: Devices, wishes: Wishes, measured: Measured | None, failed: Plan | None) -> Plan:
     n_threads = _threads(shape, devices, wishes)
     machine = machine_of(devices, wishes)
     ladder = ladder_of(shape, machine, wishes)
@@ -111,9 +133,11 @@ def plan(shape: Shape, devices: Devices, wishes: Wishes, measured: Measured | No
     def placed(rung: Rung) -> Placement:
         return place(shape, rung, machine, _compute(shape, rung, machine, measured))
 
-    chosen = climb(ladder, placed)
+    chosen = climb(ladder, placed, failed.rung if failed else None)
+    if chosen is None and failed:
+        raise _no_lower(failed, machine)
     if chosen is None:
-        raise _misfit(shape, ladder.lowest, placed(ladder.lowest), machine)
+        raise _misfit(ladder.lowest, placed(ladder.lowest), machine)
     rung, placement = chosen
     reasons = (
         _summary(shape, rung, placement, machine, ladder, placed),
@@ -277,19 +301,41 @@ def _why_not_f16(rung: Rung, ladder: Ladder, placed: Callable[[Rung], Placement]
     return f" (f16 would take {size_text(more)} more)"
 
 
-def _misfit(shape: Shape, rung: Rung, placement: Placement, machine: Machine) -> FitError:
+def _misfit(rung: Rung, placement: Placement, machine: Machine) -> FitError:
     """Say what the least demanding way would take, and what there is."""
-    weights = sum(use.weights_bytes for use in placement.uses)
-    cache = sum(use.kv_bytes for use in placement.uses)
-    buffers = sum(use.compute_bytes for use in placement.uses)
+    total, parts = _taken(placement.uses, rung)
+    return FitError(
+        f"This model does not fit: it needs {total} at the least ({parts}), and {_free(machine)}.",
+        hint="Take a smaller quantization or context (--ctx), or say with --ram or --vram what may be used.",
+    )
+
+
+def _no_lower(failed: Plan, machine: Machine) -> FitError:
+    """Say what was tried in vain, and what there is."""
+    total, parts = _taken(failed.uses, failed.rung)
+    return FitError(
+        f"The plan was {total} ({parts}); no smaller one fits or is allowed, and {_free(machine)}.",
+        hint="Take a smaller quantization or context (--ctx), or close other programs; "
+        "in a container, raise its memory limit.",
+    )
+
+
+def _taken(uses: Sequence[Use], rung: Rung) -> tuple[str, str]:
+    """Add up uses: in all, and of what."""
+    weights = sum(use.weights_bytes for use in uses)
+    cache = sum(use.kv_bytes for use in uses)
+    buffers = sum(use.compute_bytes for use in uses)
+    parts = f"weights {size_text(weights)}, KV cache {size_text(cache)} for {rung.n_ctx:,} tokens in {rung.kv}"
+    return size_text(weights + cache + buffers), f"{parts}, buffers {size_text(buffers)}"
+
+
+def _free(machine: Machine) -> str:
+    """Say in a clause what memory there is."""
     free = [f"{size_text(gpu.free_bytes)} on {gpu.description or gpu.name}" for gpu in machine.gpus]
     if machine.ram_bytes is not None:
         free.append(f"{size_text(machine.ram_bytes)} of memory")
+    if not free:
+        return "nobody knows what is free"
     margins = sum(gpu.free_bytes - machine.gpu_room(gpu) for gpu in machine.gpus)
     margins += (machine.ram_bytes or 0) - (machine.host_room() or 0)
-    return FitError(
-        f"This model does not fit: it needs {size_text(weights + cache + buffers)} at the least (weights "
-        f"{size_text(weights)}, KV cache {size_text(cache)} for {rung.n_ctx:,} tokens in {rung.kv}, buffers "
-        f"{size_text(buffers)}), and there are {', '.join(free)} free, {size_text(margins)} of it kept back.",
-        hint="Take a smaller quantization or context (--ctx), or say with --ram or --vram what may be used.",
-    )
+    return f"there are {', '.join(free)} free, {size_text(margins)} of it kept back"

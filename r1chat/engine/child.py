@@ -41,6 +41,7 @@ class Child:
         self._out = out
         self._todo: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._inboxes: dict[int, Inbox] = {}
+        self._lock = threading.Lock()  # guards the abort flag, and what it is meant for
         self._abort: AbortFlag | None = None
         self._warming = False
         self._ahead: Request | None = None  # what to compute while nothing else is to do
@@ -71,9 +72,10 @@ class Child:
                 continue
             if isinstance(message, wire.Start):
                 self._inboxes[message.id] = Inbox()
-            self._todo.put(message)
-            if self._warming and self._abort is not None:  # whatever comes is more urgent; a newer Warm holds more
-                self._abort.set()
+            with self._lock:
+                self._todo.put(message)
+                if self._warming and self._abort is not None:  # what comes is more urgent; a newer Warm holds more
+                    self._abort.set()
         os._exit(0)
 
     def _interfere(self, message: wire.Interfere) -> None:
@@ -81,8 +83,9 @@ class Child:
         if inbox is None:
             return
         inbox.put(message.control)
-        if isinstance(message.control, Cancel) and inbox is self._current and self._abort is not None:
-            self._abort.set()
+        with self._lock:
+            if isinstance(message.control, Cancel) and inbox is self._current and self._abort is not None:
+                self._abort.set()
 
     def _load(self, load: wire.Load) -> tuple[Session, EngineInfo]:
         begun = time.perf_counter()
@@ -137,30 +140,36 @@ class Child:
     def _answer(self, session: Session, id: int, request: Request) -> None:
         inbox = self._inboxes[id]
         assert self._abort is not None
-        # A cancel sets its mark before the flag; so one that comes at any moment is either seen here or set after.
         self._ahead = None
-        self._current = inbox
-        self._abort.clear()
-        if inbox.cancelled:
-            self._abort.set()
+        with (
+            self._lock
+        ):  # a cancel leaves its mark before it asks for the lock: it is seen here, or sets the flag after
+            self._current = inbox
+            self._abort.clear()
+            if inbox.cancelled:
+                self._abort.set()
         for event in _answer(session, request, inbox):
             self._send(wire.Happened(id, event))
-        self._current = None
+        with self._lock:
+            self._current = None
         del self._inboxes[id]
 
     def _warm(self, session: Session) -> None:
         """Compute ahead until it is done or a message comes. One that leaves the cache as it is only delays it."""
         if self._ahead is None or self._abort is None:
             return
-        self._abort.clear()
-        self._warming = True
-        if self._todo.empty():  # a message sets its place in the queue before it sets the flag
-            try:
-                if session.warm(self._ahead.segments):
-                    self._ahead = None
-            except R1ChatError:  # what is wrong shows when the real request comes
+        with self._lock:
+            if not self._todo.empty():
+                return
+            self._abort.clear()
+            self._warming = True
+        try:
+            if session.warm(self._ahead.segments):
                 self._ahead = None
-        self._warming = False
+        except R1ChatError:  # what is wrong shows when the real request comes
+            self._ahead = None
+        with self._lock:
+            self._warming = False
 
     def _send(self, message: Any) -> None:
         """Write one line, whole. The parent's end of the pipe gone means: end."""
@@ -192,6 +201,8 @@ def _failure(error: Exception) -> Failure:
     """An error as a value. One that is not of our tree is a bug, which must not cost the user the loaded model."""
     if isinstance(error, R1ChatError):
         return Failure(error.exit_code, error.message, error.hint)
+    if isinstance(error, MemoryError):
+        return Failure(ExitCode.NO_FIT, "The engine's memory ran out.", "Try again, or with a smaller --ctx.")
     message = f"The engine failed in a way it should not: {type(error).__name__}: {error}"
     return Failure(ExitCode.UNUSABLE, message, "This is a bug in r1chat: please report it.")
 

@@ -18,10 +18,10 @@ from typing import Any
 
 from r1chat.core.events import Failure
 from r1chat.core.memory import Measured, Plan
-from r1chat.core.placement import HOST, Device
+from r1chat.core.placement import Device
 from r1chat.core.sanitize import clean
 from r1chat.engine import llama, process, wire
-from r1chat.engine.buffers import Buffers
+from r1chat.engine.buffers import Buffers, by_device
 from r1chat.engine.build import Build
 from r1chat.errors import EngineError, R1ChatError
 
@@ -87,7 +87,7 @@ class DryRuns:
                 (run,) = dry_runs(path, (plan,))
             except EngineError:
                 return None
-            found = by_device(run.compute, gpus)
+            found = by_device(run.compute, [gpu.name for gpu in gpus])
             self._save({**dict(list(kept.items())[-MAX_KEPT:]), key: found})
         return Measured(tuple(found))
 
@@ -109,15 +109,6 @@ class DryRuns:
                 new.write_text(json.dumps(kept), "utf-8")
                 new.chmod(0o600)
                 new.replace(self._file)
-
-
-def by_device(compute: Sequence[tuple[str, int]], gpus: Sequence[Device]) -> list[int]:
-    """Sum up buffers by the GPUs they are on, and the host's last: its own, and those that a GPU pins there."""
-    sums = dict.fromkeys([gpu.name for gpu in gpus], 0) | {HOST: 0}
-    for name, n_bytes in compute:
-        owner = next((known for known in sums if name == known or name.startswith(f"{known}[")), HOST)
-        sums[owner] += n_bytes
-    return list(sums.values())
 
 
 def _key(digest: str, plan: Plan, gpus: Sequence[Device]) -> str:

@@ -99,7 +99,7 @@ def _limits(proc: Path, sysfs: Path) -> Iterator[tuple[int, int]]:
             limit = _number(at / names[0])
             if limit is not None and limit < _UNLIMITED:
                 used = _number(at / names[1]) or 0
-                yield limit, max(0, used - _reclaimable(at / "memory.stat", names[2]))
+                yield limit, max(0, used - (_counted(at / "memory.stat", names[2]) or 0))
             if at == root:
                 break
 
@@ -133,13 +133,26 @@ def _number(file: Path) -> int | None:
         return None
 
 
-def _reclaimable(file: Path, name: str) -> int:
+def _counted(file: Path, name: str) -> int | None:
+    """Read one number of a file with a name and a number on each line."""
     with contextlib.suppress(OSError, ValueError):
         for line in file.read_text().splitlines():
             key, _, number = line.partition(" ")
             if key == name:
                 return int(number)
-    return 0
+    return None
+
+
+def oom_kills(proc: Path = PROC, sysfs: Path = SYSFS) -> int | None:
+    """Count what the out-of-memory killer has ended so far: in this process's control group, else on the whole machine.
+
+    None where nobody tells: on macOS and Windows, and before Linux 4.13.
+    """
+    for root, path, _ in _groups(proc, sysfs):
+        for name in ("memory.events", "memory.oom_control"):  # of version 2, and of version 1
+            if (found := _counted(root / path.lstrip("/") / name, "oom_kill")) is not None:
+                return found
+    return _counted(proc / "vmstat", "oom_kill")
 
 
 # GPUs

@@ -138,6 +138,9 @@ class Model:
         params.n_gpu_layers = n_gpu_layers
         params.use_extra_bufts = extra_buffers
         params.vocab_only = vocabulary_only
+        if n_gpu_layers == 0:  # else a GPU without layers still takes memory, and computes long prompts
+            self._devices = (ctypes.c_void_p * 1)(None)
+            params.devices = ctypes.cast(self._devices, ctypes.c_void_p)
         if tensor_split:
             shares = [*tensor_split, *[0] * self.lib.llama_max_devices()][: self.lib.llama_max_devices()]
             self._split = params.tensor_split = (ctypes.c_float * len(shares))(*shares)
@@ -260,7 +263,7 @@ def inspect() -> Build:
 def dry_run(path: str | bytes, plans: Sequence[Plan]) -> list[Buffers]:
     """Let the library load the model with each plan without its weights, and read from its log what it would reserve.
 
-    The log is all there is: it gives hundredths of a MiB. Raises EngineError and FitError as a real load would.
+    The log is all there is: it gives hundredths of a MiB. Raises EngineError as a real load would.
     """
     lib = bindings()
     lines: list[str] = []
@@ -465,8 +468,8 @@ class Context:
         params.no_perf = True
         self.pointer = lib.llama_init_from_model(model.pointer, params)
         if not self.pointer:
-            raise FitError(
-                f"There is not enough memory for a context of {n_ctx:,} tokens.",
+            raise EngineError(
+                f"The engine could not make a context of {n_ctx:,} tokens.",
                 hint="Ask for a smaller one with --ctx; --verbose shows what the engine says.",
             )
         self._memory = lib.llama_get_memory(self.pointer)
@@ -491,7 +494,8 @@ class Context:
         if status == 2:
             return False
         meaning = {1: "no room left in the KV cache", -2: "memory for computing ran out"}.get(status, f"code {status}")
-        raise EngineError(f"The engine failed while computing: {meaning}.", hint="Try again, or with a smaller --ctx.")
+        kind = FitError if status == -2 else EngineError
+        raise kind(f"The engine failed while computing: {meaning}.", hint="Try again, or with a smaller --ctx.")
 
     def _resync(self, ids: Sequence[int]) -> None:
         """After a stopped decode: keep in `tokens` what the cache holds (whole micro-batches that were finished)."""

@@ -11,6 +11,14 @@ from typing import Any
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
+# Windows gives an exception's number: ntstatus.h.
+WINDOWS = {
+    0xC0000005: "access violation",
+    0xC0000017: "out of memory",
+    0xC000001D: "illegal instruction",
+    0xC000012D: "out of memory",
+    0xC0000409: "stack overrun",
+}
 # The child must run the very code its parent runs, wherever that was imported from and whatever else the path holds
 # under the same name: so the package is loaded from its folder, and no folder is put on the import path.
 _START = """
@@ -62,9 +70,7 @@ def running(module: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
 
 def death(returncode: int) -> str:
     """Name the way a process ended: "SIGSEGV", or "exit code 3"."""
-    # Windows gives an exception's number: an access violation, an illegal instruction, a stack overrun.
-    windows = {0xC0000005: "access violation", 0xC000001D: "illegal instruction", 0xC0000409: "stack overrun"}
-    if name := windows.get(returncode & 0xFFFFFFFF):
+    if name := WINDOWS.get(returncode & 0xFFFFFFFF):
         return name
     if returncode < 0:
         try:

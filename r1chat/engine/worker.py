@@ -4,33 +4,42 @@ Knows nothing about the native library, the screen or where models come from. Pe
 its pipes: one starts it and reads its messages into the turns' queues, one writes what is sent to it, so that a child
 that does not read blocks nobody, and one drains its standard error into a ring buffer, so that the native library's
 last words survive a crash.
+
+A load for which the memory is too small after all is tried again with the next lower plan, and what waits for it waits
+on. After a turn that ended so the next child begins with the lower plan.
 """
 
 import contextlib
+import errno
 import itertools
 import os
 import queue
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from r1chat.core.events import Answer, Event, Failure, Finished, Notice, Progress, Reason, Reasoning, Usage
+from r1chat.core.events import Event, Failure, Finished, Notice, Progress, Reason
 from r1chat.core.memory import Plan
 from r1chat.core.prompt import Segment
-from r1chat.engine import process, wire
-from r1chat.engine.base import Cancel, Control, EngineInfo, Request
+from r1chat.engine import host, process, wire
+from r1chat.engine.base import Cancel, EngineInfo, Request
 from r1chat.engine.selfcheck import Verdict
-from r1chat.errors import EngineError, ExitCode, R1ChatError, UsageError
+from r1chat.engine.shortage import REFUSED, shortage
+from r1chat.engine.turn import POLL, WorkerTurn
+from r1chat.errors import EngineError, ExitCode, FitError, R1ChatError, UsageError
 
 LOG_LINES = 400  # of the native library's output that are kept
 TOLD_LINES = 8  # of them that a failure carries
 GRACE = 1.0  # seconds a child has to end by itself after its stdin was closed
-HEED = 0.3  # seconds it has to heed a cancel after the user has asked a second time
-# A blocked wait can't be interrupted by Ctrl-C on Windows; everywhere else it can.
-POLL = 0.2 if os.name == "nt" else None
+STEPS = 3  # plans that are tried after the first: without a GPU the ladder has no more
+HINT = (
+    "Take a smaller quantization or context (--ctx), or close other programs; in a container, raise its memory limit."
+)
+
+Lower = Callable[[Plan], Plan]
 
 
 class Check(Protocol):
@@ -43,12 +52,30 @@ class Check(Protocol):
         """Take a good verdict back."""
 
 
+def nothing_lower(failed: Plan) -> Plan:
+    """Have no lower plan."""
+    raise FitError("There is no smaller way to load the model.", hint=HINT)
+
+
 class WorkerEngine:
     """Runs one model in a child process. A new child is started whenever a request finds none alive."""
 
-    def __init__(self, path: str, check: Check) -> None:
+    def __init__(
+        self,
+        path: str,
+        check: Check,
+        lower: Lower = nothing_lower,
+        kills: Callable[[], int | None] = host.oom_kills,
+    ) -> None:
+        """Make an engine without a model. `lower` gives the plan to try after one that the memory was too small for.
+
+        It raises FitError where there is none, and is called in a thread of its own. `kills` counts what the system's
+        out-of-memory killer has ended.
+        """
         self._path = path
         self._check = check
+        self._lower = lower
+        self._kills = kills
         self._plan: Plan | None = None
         self._child: _Child | None = None
         self._ids = itertools.count(1)
@@ -61,12 +88,17 @@ class WorkerEngine:
         child = self._child
         return child.info if child and not child.gone else None
 
+    @property
+    def plan(self) -> Plan | None:
+        """The plan that is loaded, or tried; not always the one that `load` was given."""
+        child = self._child
+        return child.plan if child else self._plan
+
     def load(self, plan: Plan) -> None:
         """Start a child that loads the model, and return at once."""
         self.close()
         with self._lock:
-            self._plan = plan
-            self._child = _Child(self._path, plan, self._check)
+            self._child = self._born(plan)
 
     def start(self, request: Request) -> "WorkerTurn":
         """Begin to answer, with a new child where the last one is gone; a turn that still runs is cancelled.
@@ -101,107 +133,50 @@ class WorkerEngine:
         with self._lock:
             if self._child:
                 self._child.close()
-                self._last_log = self._child.log()
+                self._last_log, self._plan = self._child.log(), self._child.plan
                 self._child = None
+
+    def _born(self, plan: Plan, starved: str = "") -> "_Child":
+        return _Child(self._path, plan, self._check, self._lower, self._kills, starved)
 
     def _living(self) -> tuple["_Child", str]:
         """The child to talk to, started anew where needed, and how the last one died."""
         with self._lock:
-            if self._plan is None:
+            if (plan := self.plan) is None:
                 raise EngineError("No model is loaded.")
             death = ""
             if self._child is None or self._child.has_ended():
                 death = self._child.death if self._child else ""
-                self._child = _Child(self._path, self._plan, self._check)
+                self._child = self._born(plan, self._child.starved if self._child else "")
             return self._child, death
 
 
-class WorkerTurn:
-    """One request under way in a child. Events and the user's controls meet in one queue, read by the iterator.
+class _Child:
+    """One child process from its start to its end, and the turns that wait for it.
 
-    `control` may be called in a signal handler: it only puts into a queue that is made for that. The iterating thread
-    forwards it, so that no lock is ever taken twice.
+    Several processes, while the memory is too small for the plan: `starved` says that it was for the last one.
     """
 
-    def __init__(self, id: int, child: "_Child") -> None:
-        self.id = id
-        self._child = child
-        self._queue: queue.SimpleQueue[Event | Control] = queue.SimpleQueue()
-        self._n_cancels = 0
-        self._usage = Usage()  # as far as the events told it, for an end that the child could not count
-
-    def control(self, control: Control) -> None:
-        """Interfere, from any thread or from a signal handler."""
-        self._queue.put(control)
-
-    def put(self, event: Event) -> None:
-        """Hand over an event; called by the child's reader."""
-        self._queue.put(event)
-
-    def __iter__(self) -> Iterator[Event]:
-        """Give the events; ends in Finished. Dropping the iterator cancels the turn."""
-        finished = False
-        try:
-            while not finished:
-                item = self._next()
-                if isinstance(item, Control):
-                    if (event := self._forward(item)) is None:
-                        continue
-                    item = event
-                self._count(item)
-                if isinstance(item, Finished):
-                    finished = True
-                    item = replace(item, usage=self._usage) if item.usage == Usage() else item
-                yield item
-        finally:
-            if not finished:
-                self._child.send(wire.Interfere(self.id, Cancel()))
-            self._child.forget(self.id)
-
-    def _next(self) -> Event | Control:
-        """Wait for the next event or control. After a second cancel the child has a moment to heed the first."""
-        patience = HEED if self._n_cancels > 1 else POLL
-        while True:
-            try:
-                return self._queue.get(timeout=patience)
-            except queue.Empty:
-                if self._n_cancels > 1:
-                    self._child.kill()
-                    return Finished(Reason.CANCELLED)
-
-    def _forward(self, control: Control) -> Event | None:
-        """Send a control on. A cancel before the model is there ends the turn at once, and so does a third one."""
-        if isinstance(control, Cancel):
-            self._n_cancels += 1
-            if self._n_cancels > 2:
-                self._child.kill()
-                return Finished(Reason.CANCELLED)
-            if self._n_cancels == 2:
-                return None
-        self._child.send(wire.Interfere(self.id, control))
-        return Finished(Reason.CANCELLED) if isinstance(control, Cancel) and self._child.info is None else None
-
-    def _count(self, event: Event) -> None:
-        usage = self._usage
-        match event:
-            case Progress("prefill", _, n_prompt):
-                self._usage = replace(usage, prompt_tokens=n_prompt)
-            case Reasoning():
-                self._usage = replace(usage, reasoning_tokens=usage.reasoning_tokens + event.n_tokens)
-            case Answer():
-                self._usage = replace(usage, answer_tokens=usage.answer_tokens + event.n_tokens)
-
-
-class _Child:
-    """One child process from its start to its end, and the turns that wait for it."""
-
-    def __init__(self, path: str, plan: Plan, check: Check) -> None:
+    def __init__(
+        self,
+        path: str,
+        plan: Plan,
+        check: Check,
+        lower: Lower,
+        kills: Callable[[], int | None],
+        starved: str = "",
+    ) -> None:
+        self.plan = plan
+        self.starved = starved
         self._path = path
-        self._plan = plan
         self._check = check
-        self._lock = threading.Lock()  # guards the turns and counts, never a read or a write
+        self._lower = lower
+        self._kills = kills
+        self._n_steps = 0
+        self._lock = threading.Lock()  # guards the turns, counts and what was sent early, never a read or a write
         self._process: subprocess.Popen[bytes] | None = None
         self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()  # None ends the child's stdin
+        self._early: list[bytes] = []  # sent before the model was there: for the next process, if this one fails
         self._turns: dict[int, WorkerTurn] = {}
         self._counts: dict[int, queue.SimpleQueue[int | R1ChatError]] = {}
         self._notices: list[Notice] = []  # for the next turn
@@ -230,7 +205,7 @@ class _Child:
                 turn.put(self._ending())
                 return
             for id in self._turns:  # nobody iterates them any more, or somebody wants two answers at once
-                self.send(wire.Interfere(id, Cancel()))
+                self._leave(wire.Interfere(id, Cancel()))
             self._turns[turn.id] = turn
             if self.info is None:
                 self._waited_for_load.add(turn.id)
@@ -263,7 +238,14 @@ class _Child:
 
     def send(self, message: Any) -> None:
         """Leave a message for the child. One that is gone already shows at the reader."""
-        self._outbox.put(wire.encode(message))
+        with self._lock:
+            self._leave(message)
+
+    def _leave(self, message: Any) -> None:
+        line = wire.encode(message)
+        if self.info is None:
+            self._early.append(line)
+        self._outbox.put(line)
 
     def forget(self, id: int) -> None:
         with self._lock:
@@ -293,24 +275,76 @@ class _Child:
         """Check the library, start the process, hand out its messages, and say how it ended, whatever happens."""
         returncode: int | None = None
         try:
-            returncode = self._talk()
+            verdict = self._check.verdict()
+            self._extra_buffers = verdict.extra_buffers
+            if verdict.notice:
+                self._note(Notice("self-check", verdict.notice))
+            if self.starved:
+                with contextlib.suppress(FitError):  # then the same plan once more
+                    self._step_down()
+            while True:
+                before = self._kills()
+                returncode = self._talk()
+                self.starved = self._shortage(returncode, before)
+                if not self.starved or self.info is not None or not self._retries():
+                    break
         except Exception as error:
-            self._failure = Failure(ExitCode.UNUSABLE, f"The engine's process can't be used: {error}.", "Ask again.")
+            message = f"The engine's process can't be used: {error}."
+            if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+                self._failure = Failure(ExitCode.NO_FIT, message, HINT)
+            else:
+                self._failure = Failure(ExitCode.UNUSABLE, message, "Ask again.")
         finally:
             self._end(returncode)
 
+    def _shortage(self, returncode: int, before: int | None) -> str:
+        """Say how the memory ran out, if that is what ended the process."""
+        if self._closing:
+            return ""
+        if self._failure and self._failure.code == ExitCode.NO_FIT:
+            return REFUSED
+        return shortage(process.death(returncode), self.log(), (before, self._kills()))
+
+    def _retries(self) -> bool:
+        """Take the next lower plan after a load that failed; False, and a failure that says why, if there is none."""
+        try:
+            if self._n_steps == STEPS:
+                tried = f"{STEPS} smaller plans failed as well, the last one with {self.plan.summary}."
+                raise FitError(tried, hint=HINT)
+            self._step_down()
+        except FitError as error:
+            message = f"{self.starved} while it loaded the model. {error.message}"
+            self._failure = Failure(ExitCode.NO_FIT, message, error.hint)
+            return False
+        return True
+
+    def _step_down(self) -> None:
+        """Go on with the next lower plan, and what waits with it. Raises FitError where there is none."""
+        self.plan = self._lower(self.plan)
+        self._n_steps += 1
+        self._failure = None
+        self._log.clear()
+        with self._lock:
+            self._outbox = queue.SimpleQueue()
+            for line in self._early:
+                self._outbox.put(line)
+            if self._closing:
+                self._outbox.put(None)
+        self._note(Notice("step-down", f"{self.starved}. Loading with less: {self.plan.summary}."))
+
+    def _note(self, notice: Notice) -> None:
+        """Tell the turns that wait, or else the next one."""
+        with self._lock:
+            self._notices.append(notice)
+            for turn in self._turns.values():
+                self._tell_notices(turn)
+
     def _talk(self) -> int:
         """Run one process from its start to its end; gives its exit code."""
-        verdict = self._check.verdict()
-        self._extra_buffers = verdict.extra_buffers
-        if verdict.notice:
-            with self._lock:
-                self._notices.append(Notice("self-check", verdict.notice))
-                for turn in self._turns.values():
-                    self._tell_notices(turn)
         with process.running("r1chat.engine.child") as child:
             self._process = child
-            threading.Thread(target=self._write, args=(child,), daemon=True, name="engine-writer").start()
+            outbox = self._outbox
+            threading.Thread(target=self._write, args=(child, outbox), daemon=True, name="engine-writer").start()
             drain = threading.Thread(target=self._drain, args=(child,), daemon=True, name="engine-log")
             drain.start()
             if self._closing:
@@ -321,21 +355,21 @@ class _Child:
                     self._receive(wire.decode(line))
             except (ValueError, KeyError, TypeError):  # it died in the middle of a line
                 child.kill()
-            self._outbox.put(None)
+            outbox.put(None)
             returncode = child.wait()
             drain.join(GRACE)  # its last words
             return returncode
 
-    def _write(self, child: subprocess.Popen[bytes]) -> None:
+    def _write(self, child: subprocess.Popen[bytes], outbox: queue.SimpleQueue[bytes | None]) -> None:
         """Write to the child: first what to load, then what is sent, until a None."""
         assert child.stdin is not None
-        load = wire.Load(os.fsencode(self._path).hex(), self._plan, self._extra_buffers)
+        load = wire.Load(os.fsencode(self._path).hex(), self.plan, self._extra_buffers)
         with contextlib.suppress(OSError, ValueError):
             line: bytes | None = wire.encode(load)
             while line is not None:
                 child.stdin.write(line)
                 child.stdin.flush()
-                line = self._outbox.get()
+                line = outbox.get()
         with contextlib.suppress(OSError, ValueError):
             child.stdin.close()
 
@@ -353,7 +387,9 @@ class _Child:
                 for id in tuple(self._waited_for_load):
                     self._hand_out(id, Progress("load", permille, 1000))
             case wire.Loaded(info):
-                self.info = info
+                with self._lock:
+                    self.info = info
+                    self._early.clear()
             case wire.Refused(failure):
                 self._failure = failure
             case wire.Counted(id, n_tokens):
@@ -404,6 +440,9 @@ class _Child:
             return Finished(Reason.CANCELLED)
         doing = "while it loaded the model" if self.info is None else "while it answered"
         hint = "Ask again: a new engine starts by itself."
+        if self.starved:
+            failure = Failure(ExitCode.NO_FIT, f"{self.starved} {doing}.", HINT, self._last_words())
+            return Finished(Reason.DIED, failure=failure)
         if self.death == "SIGKILL":
             hint = f"If nobody ended it, the system had no memory left: try a smaller model or --ctx. {hint}"
         message = f"The engine died ({self.death}) {doing}."
@@ -411,7 +450,10 @@ class _Child:
 
     def _error(self) -> R1ChatError:
         failure = self._ending().failure
-        return EngineError(failure.message, hint=failure.hint) if failure else EngineError("The engine was closed.")
+        if failure is None:
+            return EngineError("The engine was closed.")
+        kind = FitError if failure.code == ExitCode.NO_FIT else EngineError
+        return kind(failure.message, hint=failure.hint)
 
     def _last_words(self) -> tuple[str, ...]:
         return self.log()[-TOLD_LINES:]

@@ -1,7 +1,8 @@
 """Which type each tensor has in a quantization such as Q4_K_M: llama.cpp's own rule. Knows names, no files.
 
 Follows `llama_tensor_get_type_impl` and `tensor_type_fallback` in src/llama-quant.cpp of llama.cpp (in llama-cpp-python
-0.3.36), for the mixtures that need no importance matrix. Mixtures made by hand (UD-…) follow no rule that is published.
+0.3.36), for the mixtures that need no importance matrix; Q4_0 is as it becomes with one, which all that are published
+were made with. Mixtures made by hand (UD-…) follow no rule that is published.
 """
 
 import re
@@ -91,6 +92,8 @@ def _down(number: int, n: int, quantization: str, base: str) -> str:
             return "Q6_K"
         case "Q4_K_S" if number < n // 8:
             return "Q5_K"
+        case "Q4_0" if number < n // 8:
+            return "Q4_1"
     return base
 
 

@@ -35,7 +35,7 @@ def read_model(path: Path) -> ModelFile:
     paths = check_shards(path, header)
     if len(paths) == 1:
         return ModelFile(path, paths, header)
-    headers = tuple(read_header(shard) for shard in paths)
+    headers = tuple(header if shard == path else read_header(shard) for shard in paths)
     return ModelFile(paths[0], paths, join_headers(headers))
 
 

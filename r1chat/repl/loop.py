@@ -60,6 +60,7 @@ class Repl:
         self.model = model
         self.paths = paths
         self.live = Live(screen, thinking=_way(settings), session=True)
+        self._loading = "loading…"
         self._turn: threading.Thread | None = None
         self._arriving: WorkerEngine | None = None  # of the model that is being changed to
         self._resumed = resumed
@@ -150,7 +151,7 @@ class Repl:
 
     def complain(self, error: R1ChatError) -> None:
         """Say what went wrong, and the way out."""
-        self.terminal.print(self.screen.sgr("1;31", clean(error.message)))
+        self.terminal.print(self.screen.sgr(self.screen.shade("1;91", "1;31"), clean(error.message)))
         self.say(*filter(None, [clean(error.hint)]))
 
     def background(self, function: Callable[[], None], name: str) -> None:
@@ -178,6 +179,7 @@ class Repl:
 
     def begin(self, events: Iterable[Event]) -> None:
         """Take a turn's events to their end, in a thread of its own."""
+        self._loading = "loading…"  # a question starts an engine that failed once more
         self.background(lambda: self._take(events), "turn")
 
     def switch(self, target: Target, model: str) -> None:
@@ -187,7 +189,9 @@ class Repl:
         loaded, the old one is loaded again, and the error raised: any R1ChatError that `launch` and a load raise.
         """
         check_file(target)
+        self._loading = "loading…"
         settings = self.now().switch(model, names_of(target))
+        uses.options(settings)  # what excludes each other is refused before anything is given up
         old = self.launched
         old.engine.close()
         try:
@@ -205,7 +209,8 @@ class Repl:
         self.chat.use(new.engine, new.shape.family)
         self.launched, self.model = new, model
         self.apply(settings)
-        remember(model, self.paths)
+        if self.keeper:
+            remember(model, self.paths)
 
     # What the terminal calls
 
@@ -262,7 +267,7 @@ class Repl:
         """The bottom bar: the model, how full the context is, what goes with the next question, and the plan."""
         info, plan = self.launched.engine.info, self.launched.plan
         used = self._used()
-        context = f"context {used:,} of {plan.n_ctx:,}, {max(0, plan.n_ctx - used):,} left" if info else "loading…"
+        context = f"context {used:,} of {plan.n_ctx:,}, {max(0, plan.n_ctx - used):,} left" if info else self._loading
         files = f"{len(self.attached)} file{'' if len(self.attached) == 1 else 's'} attached" if self.attached else ""
         return [part for part in (self.launched.target.name, context, files, view.plan_in_short(plan)) if part]
 
@@ -309,6 +314,7 @@ class Repl:
             if self.keeper:
                 remember(self.model, self.paths)
         except R1ChatError as error:
+            self._loading = "not loaded"
             if not self.terminal.busy:  # else the turn that waits says it
                 self.complain(error)
         self.terminal.refresh()

@@ -118,7 +118,7 @@ _ALL = (
     ),
     Command(
         "/overflow",
-        "refuse what does not fit the context, or leave out the oldest",
+        "say what happens when the context is full",
         turns.overflow,
         "[stop|oldest]",
         complete=turns.overflow_words,

@@ -20,7 +20,7 @@ SHOWN = 40  # characters of a question that is named
 def budget(repl: "Repl", argument: str) -> None:
     """Set how long a thinking may be, from the next turn on."""
     if argument:
-        repl.change("think_budget", "none" if argument == "off" else argument)
+        repl.change("think_budget", "none" if argument.lower() == "off" else argument)
     bounds = repl.chat.options.think_budget
     if bounds.n_tokens is None and bounds.seconds is None:
         repl.say("The thinking has no budget; the answer's share of the context is kept free of it.")

@@ -239,6 +239,8 @@ _ALL = (
         "Colours for a dark or a light background; auto goes by COLORFGBG.",
         words.choice("auto", "dark", "light"),
         "auto",
+        "--theme",
+        "auto|dark|light",
         when=When.START,
     ),
     Setting(

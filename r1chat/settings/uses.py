@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from r1chat.chat import Options, Overflow
 from r1chat.core.memory import Wishes
 from r1chat.core.sampling import Sampling
 from r1chat.engine.base import ThinkBudget
+from r1chat.options import Options, Overflow
 from r1chat.settings.layers import Settings
 
 

@@ -44,6 +44,11 @@ class ReplApplication(Application[None]):
         """Whether something else has the terminal for the moment."""
         return self._running_in_terminal
 
+    def follow_resize(self) -> None:
+        """Notice another size of the window before anything is erased by the old one; the signal may come later."""
+        if self.renderer._last_size not in (None, self.output.get_size()):
+            self._on_resize()
+
     def redraw(self) -> None:
         """Draw now, not at some later turn of the loop: the rows just written must not stand without their prompt."""
         self._redraw()

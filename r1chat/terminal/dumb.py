@@ -5,6 +5,7 @@ after it. `run` and the callbacks belong to the main thread; all else may be use
 """
 
 import contextlib
+import signal
 import sys
 import threading
 import time
@@ -55,6 +56,16 @@ class DumbTerminal:
 
     def run(self) -> None:
         """Ask for messages until the user leaves or `exit` is called."""
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            self._converse()
+        finally:
+            signal.signal(signal.SIGINT, before)
+            with self._lock:
+                self._live.close()
+                self._write(self._live.frame().finished)
+
+    def _converse(self) -> None:
         hinted = False
         while not self._left:
             try:

@@ -276,6 +276,7 @@ class ReplTerminal:
         above = (*frame.tail, *filter(None, [frame.status]), *self._waiting())
         shrinks = len(above) < len(self._above)  # prompt_toolkit keeps its height unless it starts anew
         self._above = above
+        self._app.follow_resize()
         if rows or shrinks:
             self._app.renderer.erase()
         self._write(rows)
@@ -338,7 +339,7 @@ class ReplTerminal:
 
     def _send_next(self) -> None:
         """Send what waits, up to the first message that starts a turn."""
-        while not self._busy and (entry := self._outbox.next()):
+        while not self._busy and not self._app.is_done and (entry := self._outbox.next()):
             self._send(entry)
 
     def _take_back(self) -> None:
@@ -412,7 +413,7 @@ class ReplTerminal:
         async with in_terminal():
             argv = pager.command(os.environ)
             if argv is None or not await run_in_executor_with_context(lambda: pager.page(lines, argv)):
-                await pager.own(title, lines, self._app.input, self._app.output).run_async()
+                await pager.own(lines, self._app.input, self._app.output).run_async()
         self._wake()
 
     # What is drawn

@@ -109,14 +109,16 @@ class Live:
 
     def show(self, failure: Failure) -> None:
         """Put an error, its way out and the last lines of the native log on the screen."""
-        self._remark(clean(failure.message), "1;31", self._screen.glyph("✗ ", "! "))
+        self._remark(clean(failure.message), self._screen.shade("1;91", "1;31"), self._screen.glyph("✗ ", "! "))
         for line in (failure.hint, *failure.log):
             if line:
                 self._remark(clean(line), "2", "  ")
 
     def switch(self, thinking: Thinking) -> None:
-        """Show, fold or hide the thinking from now on. What came before is treated as it was until now."""
+        """Show, fold or hide the thinking from now on. What is shown stays, the open row too."""
         self._absorb()
+        if thinking is not Thinking.SHOW and self._thought.begun and not self._thought.ended:
+            self._think(self._prose.finish())
         self.thinking = thinking
 
     def recalled(self, thinking: str) -> list[str]:

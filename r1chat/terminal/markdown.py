@@ -17,12 +17,13 @@ from rich import box
 from rich.color import ColorSystem
 from rich.console import Console
 from rich.style import Style
-from rich.syntax import Syntax
+from rich.syntax import ANSISyntaxTheme, Syntax
 from rich.table import Table
 from rich.text import Text
 
 from r1chat.terminal import latex
 from r1chat.terminal.blocks import Block, Kind
+from r1chat.terminal.colors import DARK, LIGHT
 from r1chat.terminal.commonmark import Formula, Masked, mask, parser
 from r1chat.terminal.screen import Colors, Screen
 from r1chat.terminal.wrap import breaks
@@ -337,4 +338,4 @@ def _tokens(node: SyntaxTreeNode) -> Sequence[Token]:
 
 @lru_cache(maxsize=16)
 def _syntax(language: str, *, light: bool) -> Syntax:
-    return Syntax("", language, theme="ansi_light" if light else "ansi_dark", background_color="default")
+    return Syntax("", language, theme=ANSISyntaxTheme(LIGHT if light else DARK), background_color="default")

@@ -42,11 +42,11 @@ def page(rows: Sequence[str], argv: Sequence[str]) -> bool:
     return child.returncode != 127  # what a shell script says when there is no such program
 
 
-def own(title: str, rows: Sequence[str], input: Input, output: Output) -> "Application[None]":
+def own(rows: Sequence[str], input: Input, output: Output) -> "Application[None]":
     """Make a pager of our own, to be run where the terminal is free."""
     area = TextArea(read_only=True, scrollbar=False, wrap_lines=True)
     area.buffer.set_document(Document("\n".join(rows), 0), bypass_readonly=True)
-    bar = Window(FormattedTextControl(ANSI(f"\x1b[2m{title} · {KEYS}\x1b[0m")), height=1)
+    bar = Window(FormattedTextControl(ANSI(f"\x1b[2m{KEYS}\x1b[0m")), height=1)
     keys = KeyBindings()
     for key in ("q", "escape", "c-c", "c-d", "<sigint>"):
         keys.add(key, eager=True)(lambda event: event.app.exit())

@@ -5,7 +5,8 @@ Knows nothing about events but that Live takes them. Nothing here reads the keyb
 Strategy: the cursor rests at the end of the last tail row. A redraw goes up to the first tail row, erases from there to
 the end of the screen, and writes the new finished rows and the new tail in one piece. Tail rows are written with
 automatic wrapping switched off, so that a row never takes two: not a long row of code, and not where the terminal's
-idea of a character's width is not ours. When the window became narrower in between, terminals have wrapped the old rows anew; they are counted so.
+idea of a character's width is not ours. When the window became narrower in between, terminals have wrapped the old rows
+anew; they are counted so.
 """
 
 import os

@@ -108,7 +108,7 @@ class Screen:
         if self.dumb or not text:
             return text
         if self.colors is Colors.NONE:
-            codes = ";".join(code for code in codes.split(";") if len(code) == 1)
+            codes = ";".join(code for code in codes.split(";") if len(code) == 1)  # all colours have two digits
         return f"\x1b[{codes}m{text}\x1b[0m" if codes else text
 
     def dim(self, text: str) -> str:

@@ -13,8 +13,6 @@ from r1chat.cli.commands import COMMANDS
 from r1chat.cli.completion import SCRIPTS, choices, complete
 from tests.conftest import ROOT, Command
 from tests.console import Console
-from tests.store.kept import transcript
-from tests.store.test_store import put
 
 BREAKS = " \t\n\"'><=;|&(:"  # bash's own COMP_WORDBREAKS
 
@@ -66,6 +64,24 @@ def test_values_of_options(home: Path) -> None:
     (home / "config.toml").write_text("[profiles.math")
     assert [] == words("run --profile m")
     assert ["bash", "zsh", "fish"] == words("completion ")
+
+
+def test_sessions(r1chat: Command) -> None:
+    """The commands of the group are offered, and the keys of kept sessions, with their titles as remarks."""
+    assert {"list", "show", "search", "export", "rm"} <= set(words("sessions "))
+    assert [] == words("sessions show ")
+    assert "--all" in words("sessions --")
+    assert "--thinking" in words("sessions show --")
+    with Console([*r1chat.argv, "run", "demo", "--max-tokens", "4"], env=r1chat.environ, cwd=ROOT) as console:
+        console.wait(">>>")
+        console.type("What is 1 + 1?\r")
+        console.wait(" tok/s")
+        console.type("\x04")
+        assert 0 == console.end()
+    offered = choices(["sessions", "show", ""])
+    assert ["What is 1 + 1?"] == [choice.note for choice in offered]
+    assert offered == choices(["run", "--resume", ""])
+    assert [] == words("sessions search ")
 
 
 def test_bash_replaces_what_follows_a_colon(capsys: pytest.CaptureFixture[str]) -> None:
@@ -185,13 +201,3 @@ def test_the_script_says_how_to_keep_it(r1chat: Command, name: str) -> None:
     lines = r1chat("completion", name).out.decode().splitlines()
     assert [] != [line for line in lines[:2] if line.startswith("# For good: ")]
     assert name != "zsh" or lines[0] == "#compdef r1chat"
-
-
-def test_sessions(r1chat: Command, checked: Path) -> None:
-    """`sessions` completes its own commands, then the sessions; so does --resume, with their titles."""
-    put(checked / "sessions.db", transcript(("What is entropy?", "", "Heat."), key="heat22"))
-    assert {"list", "show", "search", "rename", "export", "rm"} == {
-        line.split("\t")[0] for line in r1chat("__complete", "fish", "r1chat", "sessions", "").out.decode().splitlines()
-    }
-    for words in (("sessions", "show", "he"), ("run", "--resume", "")):
-        assert "heat22\tWhat is entropy?\n" == r1chat("__complete", "fish", "r1chat", *words).out.decode()

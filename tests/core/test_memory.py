@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from r1chat.core.memory import Devices, Measured, Plan, Wishes, plan
+from r1chat.core.memory import Devices, Measured, Plan, Wishes, plan, step_down
 from r1chat.core.placement import Device
 from r1chat.core.shape import Parts, Shape
 from r1chat.errors import ExitCode, FitError, UsageError
@@ -161,6 +161,46 @@ def test_measured_buffers_win_over_the_estimate() -> None:
     assert planned(DENSE, 64 * GB).estimated
 
 
+def steps(shape: Shape, devices: Devices, wishes: Wishes) -> list[tuple[int, int, str]]:
+    """Name all the rungs from the plan down to the last one."""
+    found = plan(shape, devices, wishes)
+    rungs = [chosen(found)]
+    while True:
+        try:
+            found = step_down(shape, devices, wishes, found)
+        except FitError:
+            return rungs
+        rungs.append(chosen(found))
+
+
+def test_every_step_down_is_the_next_rung() -> None:
+    """With room for anything, a plan that failed is followed by the rung below it, down to the last."""
+    without = [(0, 32_768, "f16"), (0, 32_768, "q8_0"), (0, 16_384, "q8_0"), (0, 8_192, "q8_0")]
+    assert without == steps(DENSE, Devices(8, 64 * GB), Wishes())
+    layers = [(n, 16_384, "q8_0") for n in range(29, -1, -1)]
+    with_gpu = [(29, 32_768, "f16"), (29, 32_768, "q8_0"), *layers, (0, 8_192, "q8_0")]
+    assert with_gpu == steps(DENSE, Devices(8, 64 * GB, gpus=(gpu(24 * GB),)), Wishes())
+    assert [(0, 12_000, "f16"), (0, 12_000, "q8_0")] == steps(DENSE, Devices(8, 64 * GB), Wishes(n_ctx=12_000))
+
+
+def test_a_step_down_looks_at_what_is_free_now() -> None:
+    """Rungs that do not fit any more are passed over at once."""
+    before = plan(DENSE, Devices(8, 64 * GB, gpus=(gpu(24 * GB),)), Wishes())
+    after = step_down(DENSE, Devices(8, 64 * GB, gpus=(gpu(4 * GB),)), Wishes(), before)
+    assert (18, 16_384, "q8_0") == chosen(after)
+
+
+def test_a_plan_that_was_fixed_has_no_lower_one() -> None:
+    """What the user has said in full is not changed: exit 5, with what it was, and what there is."""
+    fixed = Wishes(n_ctx=8192, n_gpu_layers=0, kv="f16")
+    machine = Devices(8, 64 * GB)
+    with pytest.raises(FitError) as error:
+        step_down(DENSE, machine, fixed, plan(DENSE, machine, fixed))
+    for word in ("weights 4.7 GB", "8,192 tokens in f16", "no smaller one", "64.0 GB of memory free"):
+        assert word in error.value.message
+    assert "--ctx" in error.value.hint
+
+
 MEMORY = st.integers(0, 120 * GB)
 SHAPES = st.sampled_from(
     [DENSE, MIXTURE, dataclasses.replace(DENSE, n_ctx_train=12_000), dataclasses.replace(DENSE, parts=None)]
@@ -212,3 +252,23 @@ def test_more_memory_never_gives_less(
         assert after is not None
         assert before.n_gpu_layers <= after.n_gpu_layers
         assert before.n_ctx <= after.n_ctx
+
+
+@settings(max_examples=100, deadline=None)
+@given(SHAPES, MEMORY, st.lists(MEMORY, max_size=2), WISHES)
+def test_a_step_down_never_gives_more(shape: Shape, ram: int, vram: list[int], wishes: Wishes) -> None:
+    """Neither more layers nor more context, never the same once more, and within every device, down to an end."""
+    found = outcome(shape, ram, vram, wishes, None)
+    gpus = tuple(gpu(n_bytes, f"CUDA{number}") for number, n_bytes in enumerate(vram))
+    seen = set()
+    while found is not None:
+        assert found.rung not in seen
+        seen.add(found.rung)
+        try:
+            lower = step_down(shape, Devices(8, ram, ram, gpus), wishes, found)
+        except FitError:
+            return
+        assert lower.n_gpu_layers <= found.n_gpu_layers
+        assert lower.n_ctx <= found.n_ctx
+        assert all(use.n_bytes <= (use.free_bytes or 0) for use in lower.uses)
+        found = lower

@@ -1,7 +1,7 @@
 """What the engine has reserved, read from its log."""
 
 from r1chat.core.prompt import Text
-from r1chat.engine.buffers import Buffers, read_buffers
+from r1chat.engine.buffers import Buffers, by_device, read_buffers
 from r1chat.engine.worker import WorkerEngine
 
 MIB = 1 << 20
@@ -25,7 +25,18 @@ def test_a_log_is_summed_up() -> None:
     found = read_buffers(LOG.splitlines())
     assert (round(1070.75 * MIB), 224 * MIB) == (found.weights_bytes, found.kv_bytes)
     assert (("CPU", round(60.58 * MIB)), ("RPC0[127.0.0.1:50052]", 90 * MIB)) == found.compute
-    assert round(150.58 * MIB) == found.compute_bytes
+    assert [round(370.5 * MIB), round(700.25 * MIB)] == by_device(found.weights, ["RPC0"])
+    assert [72 * MIB, 152 * MIB] == by_device(found.kv, ["RPC0"])
+
+
+def test_buffers_are_sorted_by_device() -> None:
+    """Each GPU has its own; what a GPU pins in the host's memory, and all that has no known owner, is the host's."""
+    buffers = (("CUDA1", 5), ("CUDA_Host", 2), ("CPU_Mapped", 1), ("CUDA0", 3), ("RPC0[127.0.0.1:1]", 7))
+    assert [3, 5, 10] == by_device(buffers, ["CUDA0", "CUDA1"])
+    assert [7, 11] == by_device(buffers, ["RPC0"])
+    assert [18] == by_device(buffers, [])
+    assert [0, 9] == by_device((("CUDA10", 9),), ["CUDA1"])
+    assert [4, 0] == by_device((("MTL0_Mapped", 3), ("MTL0_Private", 1)), ["MTL0"])
 
 
 def test_only_the_last_load_counts() -> None:
@@ -40,4 +51,4 @@ def test_the_real_engine_tells_its_buffers(engine: WorkerEngine) -> None:
     found = read_buffers(engine.log())
     assert 1_700_000 < found.mapped_bytes <= found.weights_bytes
     assert MIB == found.kv_bytes
-    assert 0 < found.compute_bytes < 20_000_000
+    assert 0 < sum(by_device(found.compute, [])) < 20_000_000

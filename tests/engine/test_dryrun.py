@@ -7,15 +7,22 @@ import pytest
 
 from r1chat.core import kv
 from r1chat.core.memory import Plan, compute_estimate
-from r1chat.core.placement import HOST, Device
-from r1chat.engine.dryrun import DryRuns, by_device, dry_runs, gpus, may_offload
+from r1chat.engine.dryrun import DryRuns, dry_runs, gpus, may_offload
 from r1chat.errors import EngineError
+from r1chat.models import catalog
+from r1chat.models.figures import FIGURES, FULL_UNPACKED
 from r1chat.models.library import demo_path
 from r1chat.models.shape import shape_of
 from r1chat.models.shards import read_model
 from tests.shapes import SHAPES, write_shape
 
-CUDA = tuple(Device(f"CUDA{number}", "", "gpu", "CUDA", 0, 0) for number in range(2))
+
+def test_every_model_of_the_catalogue_has_a_shape_here() -> None:
+    """All ten, of which the three full ones are alike; and the full one's older form besides."""
+    entries = catalog.load(catalog.default_path()).entries
+    assert 10 == len(entries)
+    assert all(FIGURES[entry.id] in SHAPES.values() for entry in entries)
+    assert FULL_UNPACKED in SHAPES.values()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a file with a hole takes all of its size there")
@@ -72,16 +79,6 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EngineError):
         dry_runs(tmp_path / "x.gguf", [Plan(512, 1)])
     assert None is DryRuns(None).measure(tmp_path / "none.gguf", "digest", Plan(512, 1))
-
-
-def test_buffers_are_sorted_by_device() -> None:
-    """Each GPU has its own; what a GPU pins in the host's memory, and all that has no known owner, is the host's."""
-    compute = (("CUDA1", 5), ("CUDA_Host", 2), ("CPU", 1), ("CUDA0", 3), ("RPC0[127.0.0.1:1]", 7))
-    assert [3, 5, 10] == by_device(compute, CUDA)
-    remote = Device("RPC0", "", "remote", "RPC", 0, 0)
-    assert [7, 11] == by_device(compute, (remote,))
-    assert [18] == by_device(compute, ())
-    assert HOST == "CPU"
 
 
 def test_a_back_end_is_told_by_its_library() -> None:

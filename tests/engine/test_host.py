@@ -82,6 +82,20 @@ def test_version_1_of_control_groups_is_known(machine: tuple[Path, Path]) -> Non
     assert (1_500_000_000, 5 * GB) == host.memory(*machine)
 
 
+def test_kills_are_counted_where_the_process_is(machine: tuple[Path, Path]) -> None:
+    """In its control group, of either version, or else on the whole machine; nowhere on other systems."""
+    proc, sysfs = machine
+    assert None is host.oom_kills(*machine)
+    write(proc / "vmstat", "pgfault 7\noom_kill 3\n")
+    assert 3 == host.oom_kills(*machine)
+    write(proc / "self/cgroup", "0::/app\n")
+    write(sysfs / "fs/cgroup/app/memory.events", "low 0\noom 9\noom_kill 2\n")
+    assert 2 == host.oom_kills(*machine)
+    write(proc / "self/cgroup", "9:memory:/app\n")
+    write(sysfs / "fs/cgroup/memory/app/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n")
+    assert 1 == host.oom_kills(*machine)
+
+
 def test_this_machine_has_memory() -> None:
     """Whatever this runs on tells its memory and its cores."""
     free, total = host.memory()
