@@ -158,21 +158,35 @@ def settle(shape: Shape, machine: Devices, wishes: Wishes, path: Path, runs: Dry
     not measured. Raises what `plan` raises.
     """
     make = partial(plan, shape, machine, wishes)
-    chosen = make()
-    if not chosen.n_gpu_layers and chosen.rung == plan(shape, Devices(machine.n_threads), wishes).rung:
-        return chosen
+    with contextlib.suppress(FitError):  # by the formula; the true buffers may have room yet
+        chosen = make()
+        if not chosen.n_gpu_layers and chosen.rung == plan(shape, Devices(machine.n_threads), wishes).rung:
+            return chosen
     return measured_plan(make, shape, machine, path, runs)
 
 
 def measured_plan(
     make: Callable[[Measured | None], Plan], shape: Shape, machine: Devices, path: Path, runs: DryRuns
 ) -> Plan:
-    """Plan with measured buffers; with the estimate where the library can't tell. Raises what `make` raises."""
-    chosen = make(None)
+    """Plan with measured buffers; with the estimate where the library can't tell. Raises what `make` raises.
+
+    Where the estimate, an upper bound, leaves no way, the plan that there would be without any buffers is measured.
+    """
+    refusal: FitError | None = None
+    try:
+        chosen = make(None)
+    except FitError as error:
+        refusal = error
+        try:
+            chosen = make(Measured((0,) * (len(machine.gpus) + 1)))
+        except FitError:
+            raise error from None
     worst: tuple[int, ...] = ()
     for _ in range(ROUNDS):
         measured = runs.measure(path, shape.digest, chosen, machine.gpus)
         if measured is None:
+            if refusal:
+                raise refusal
             return chosen
         worst = tuple(map(max, zip(worst or measured.compute_bytes, measured.compute_bytes, strict=True)))
         again = make(measured)

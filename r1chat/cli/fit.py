@@ -17,7 +17,7 @@ from r1chat import paths
 from r1chat.cli import options as opt
 from r1chat.cli.library import Shelf, open_shelf, say
 from r1chat.cli.show import OpenRemote
-from r1chat.core.memory import Devices, Measured, Plan, Wishes, largest_context, plan
+from r1chat.core.memory import Devices, Plan, Wishes, largest_context, plan
 from r1chat.core.placement import HOST, n_slots
 from r1chat.core.sanitize import dumps
 from r1chat.core.shape import Shape
@@ -156,8 +156,7 @@ def _one(shelf: Shelf, subject: Subject, machine: Devices, wishes: Wishes, *, js
             typer.echo(dumps({**_head(subject, machine), "fits": False, "error": _error(failure)}))
             return ExitCode.NO_FIT
         raise failure from error
-    measured = None if found.estimated else Measured(tuple(use.compute_bytes for use in found.uses))
-    largest = largest_context(shape, machine, wishes, found, measured)
+    largest = largest_context(shape, machine, wishes, found)
     if json:
         typer.echo(dumps({**_head(subject, machine), **_planned(shape, found, largest)}))
     else:
