@@ -12,6 +12,15 @@ from tests.conftest import Command
 from tests.shapes import SHAPES, write_shape
 
 GIB = 1 << 30
+OWN = """
+[[model]]
+id = "mine"
+aliases = ["mine"]
+[[model.downloads]]
+repository = "me/mine-GGUF"
+file = "mine-{q}.gguf"
+quantizations = [{name = "Q4_K_M", bytes = 1000}]
+"""
 
 
 def fit(r1chat: Command, *args: str, code: int = 0) -> dict[str, Any]:
@@ -87,6 +96,28 @@ def test_the_whole_catalogue_has_verdicts(r1chat: Command) -> None:
     text = r1chat("fit", "--vram", "0", "--ram", "4G").out.decode()
     assert "no; Q2_K fits" in next(line for line in text.splitlines() if line.startswith("7b:Q4_K_M"))
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_wish_of_some_models_is_explained_below_the_list(r1chat: Command) -> None:
+    """The models that can't have it are named with the reason; a wish that none can have is a mistake."""
+    words = ("--gpu-layers", "40", "--vram", "24G", "--ram", "21G", "--cpu-moe", "2")
+    text = r1chat("fit", *words).out.decode()
+    assert "refused" in next(line for line in text.splitlines() if line.startswith("7b:Q4_K_M "))
+    assert "40 layers can't be put on a GPU: the model has 29, the output counted." in " ".join(text.split())
+    assert "no; Q4_K_S fits" in next(line for line in text.splitlines() if line.startswith("70b:Q4_K_M"))
+    assert max(map(len, text.splitlines())) <= 80
+    done = r1chat("fit", "--ctx", "16")
+    assert (2, b"") == (done.code, done.out)
+
+
+def test_a_model_of_unknown_size_is_in_the_list(r1chat: Command, tmp_path: Path) -> None:
+    """One that the user has named has no figures: its line says so."""
+    own = tmp_path / "models.toml"
+    own.write_text(OWN, "utf-8")
+    env = {"R1CHAT_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+    assert "unknown" in next(line for line in r1chat("fit", env=env).out.decode().splitlines() if "mine:" in line)
+    listed = json.loads(r1chat("fit", "--json", env=env).out)["models"]
+    assert [{"name": "mine:Q4_K_M", "fits": None}] == [model for model in listed if model["fits"] is None]
 
 
 def test_a_picture_and_a_table(r1chat: Command, tmp_path: Path) -> None:
