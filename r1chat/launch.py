@@ -210,7 +210,7 @@ def idle_notice(machine: Devices, paths: Paths, look: IdleGpus = host.idle_gpus)
     """Say that a GPU of this machine is not used, and what changes that; once, and then never look again."""
     if paths.told_gpus.exists() or not (idle := look(machine.gpus)):
         return ""
-    names = ", ".join(gpu.name for gpu in idle)
+    names = host.names(idle)
     with contextlib.suppress(OSError):
         paths.told_gpus.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         paths.told_gpus.write_text(names, "utf-8")

@@ -230,7 +230,12 @@ def _rows(shelf: Shelf, subject: Subject, found: Plan, largest: int, machine: De
 
 def _idle(machine: Devices) -> list[tuple[str, str]]:
     """Name GPUs that this build can't use, with the way out."""
-    return [("not used", f"{gpu.name}; a build for it: {gpu.command}") for gpu in host.idle_gpus(machine.gpus)]
+    idle = host.idle_gpus(machine.gpus)
+    commands = dict.fromkeys(gpu.command for gpu in idle)
+    return [
+        ("not used", f"{host.names(gpu for gpu in idle if gpu.command == command)}; a build for it: {command}")
+        for command in commands
+    ]
 
 
 def _head(subject: Subject, machine: Devices) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def gpus(around: Surroundings) -> Check:
     if not idle:
         none = "None. The CPU computes." if build else "None was found, but the engine's library can't be asked."
         return Check(OK, f"{said}." if said else none, data=data)
-    names = ", ".join(gpu.name for gpu in idle)
+    names = host.names(idle)
     head = f"{said}. " if said else ""
     if build and (shown := sorted({*build.gpu_backends} & {*idle[0].backends})):
         warning = f" ({build.warnings[0].rstrip('.')})" if build.warnings else ""

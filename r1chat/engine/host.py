@@ -10,7 +10,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -179,6 +180,12 @@ def idle_gpus(usable: Sequence[Device], proc: Path = PROC, sysfs: Path = SYSFS) 
     backends = {device.backend for device in usable if device.kind != "remote"}
     found = (*_nvidia(proc, sysfs), *_amd(sysfs), *_apple(proc))
     return tuple(gpu for gpu in found if not backends & set(gpu.backends))
+
+
+def names(gpus: Iterable[IdleGpu]) -> str:
+    """Name GPUs in a row, those of one name once and with their number."""
+    counts = Counter(gpu.name for gpu in gpus)
+    return ", ".join(name if n == 1 else f"{name} ({n})" for name, n in counts.items())
 
 
 def _nvidia(proc: Path, sysfs: Path) -> Iterator[IdleGpu]:

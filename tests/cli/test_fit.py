@@ -1,12 +1,15 @@
 """`r1chat fit`, and what run does with the plan: the real command in a process of its own."""
 
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from r1chat.cli.options import n_bytes
+from r1chat.engine import dryrun
 from r1chat.errors import UsageError
 from tests.conftest import Command
 from tests.shapes import SHAPES, write_shape
@@ -174,3 +177,29 @@ def test_what_is_no_size_is_refused(word: str) -> None:
     with pytest.raises(UsageError) as error:
         n_bytes("--ram", word)
     assert "--ram" in error.value.hint
+
+
+@pytest.fixture
+def two_gpus(tmp_path: Path) -> str:
+    """A PATH with a driver's tool that tells of two GPUs, which the build of the tests can't use."""
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho RTX 4090, 24564\necho RTX 4090, 24564\n", "utf-8")
+    tool.chmod(0o755)
+    return os.pathsep.join([str(tmp_path), os.environ["PATH"]])
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32" or Path("/proc/driver/nvidia").exists() or bool(dryrun.gpus()),
+    reason="the machine has GPUs of its own, or can't run a script for the driver's tool",
+)
+def test_gpus_that_are_not_used_are_told_once(r1chat: Command, two_gpus: str) -> None:
+    """By fit in one line; by run once, and not before somebody hears it."""
+    env = {"PATH": two_gpus, "HF_HUB_OFFLINE": "1"}
+    text = " ".join(r1chat("fit", "7b", "--ram", "64G", env=env).out.decode().split())
+    assert 1 == text.count("RTX 4090")
+    assert "not used RTX 4090 (2); a build for it: CMAKE_ARGS=" in text
+    asked = ("run", "demo", "1 + 1", "--max-tokens", "1")
+    assert b"" == r1chat(*asked, env=env).err
+    notices = [json.loads(r1chat(*asked, "--json", env=env).out)["notices"] for _ in range(2)]
+    assert ["idle-gpu"] == [notice["code"] for notice in notices[0]]
+    assert [] == notices[1]
