@@ -148,7 +148,8 @@ def check_wishes(wishes: Wishes, machine: Devices) -> None:
         hint = f"Install a build for it: {idle[0].command}" if idle else "Leave out --gpu-layers and --vram."
         raise UsageError("This build of llama-cpp-python can't use a GPU of this machine.", hint=hint)
     if len(wishes.vram) > max(1, n_gpus):
-        raise UsageError(f"--vram names {len(wishes.vram)} GPUs, but there are {n_gpus}.", hint="See: r1chat fit")
+        has = n_gpus or "none that this build of llama-cpp-python can use"
+        raise UsageError(f"--vram names {len(wishes.vram)} GPUs; this machine has {has}.", hint="See: r1chat doctor")
 
 
 def settle(shape: Shape, machine: Devices, wishes: Wishes, path: Path, runs: DryRuns) -> Plan:

@@ -262,7 +262,7 @@ def _check(shape: Shape, wishes: Wishes) -> None:
     if wishes.n_cpu_moe and (not has_experts or wishes.n_cpu_moe > n_slots(shape) - 1):
         what = f"{n_slots(shape) - 1} layers" if has_experts else "no experts"
         raise UsageError(
-            f"The experts of {wishes.n_cpu_moe} layers can't be kept apart: the model has {what}.",
+            f"--cpu-moe {wishes.n_cpu_moe} can't be honoured: the model has {what}.",
             hint="Use --cpu-moe auto.",
         )
 
