@@ -161,7 +161,7 @@ def _one(shelf: Shelf, subject: Subject, machine: Devices, wishes: Wishes, *, js
     if json:
         typer.echo(dumps({**_head(subject, machine), **_planned(shape, found, largest)}))
     else:
-        say(_rows(shelf, subject, found, largest, machine))
+        say(_rows(shelf, subject, found, largest, machine, wishes))
     return ExitCode.OK
 
 
@@ -179,7 +179,7 @@ def _plan(subject: Subject, machine: Devices, wishes: Wishes) -> Plan:
         return measured_plan(make, subject.shape, machine, path, DryRuns(paths.find().dry_runs))
 
 
-def _rows(shelf: Shelf, subject: Subject, found: Plan, largest: int, machine: Devices) -> list[str]:
+def _rows(shelf: Shelf, subject: Subject, found: Plan, largest: int, machine: Devices, wishes: Wishes) -> list[str]:
     shape = subject.shape
     glyphs = shelf.screen.glyph(UNICODE, ASCII)
     title = f"{one_line(subject.name)}: {size_text(shape.weights_bytes)} of weights, {shape.n_layers} layers"
@@ -209,9 +209,10 @@ def _rows(shelf: Shelf, subject: Subject, found: Plan, largest: int, machine: De
         ]
         for use in uses
     ]
+    narrower = ", KV q8_0 if need be" if found.type_k == "f16" and not wishes.kv and largest > found.n_ctx else ""
     pairs = [
         ("plan", found.reasons[0]),
-        ("context", f"up to {largest:,} tokens fit with the same layers; trained for {shape.n_ctx_train:,}"),
+        ("context", f"up to {largest:,} tokens fit with the same layers{narrower}; trained for {shape.n_ctx_train:,}"),
         ("weights", f"{'' if subject.exact else 'estimated, '}from {SOURCES[subject.source]}"),
         ("buffers", "estimated by a formula" if found.estimated else "measured by the engine's dry run"),
         *_idle(machine),

@@ -101,8 +101,8 @@ def cores(around: Surroundings) -> Check:
     if allowed < logical:
         bounds.append(f"{allowed} of {logical} logical processors are allowed (affinity)")
     if quota < physical:
-        data["container_quota"] = quota
-        bounds.append(f"the container may use {quota}")
+        data["quota"] = quota
+        bounds.append(f"a quota of time allows {quota}")
     threads = f" with {logical} logical processors" if logical != physical and not bounds else ""
     text = f"{usable} {'core' if usable == 1 else 'cores'} to compute with{threads}"
     return Check(OK, f"{text}: {', and '.join(bounds)}." if bounds else f"{text}.", data=data)

@@ -58,6 +58,6 @@ def _core(topology: Path, n: int) -> tuple[str, str]:
 
 
 def quota_cores(proc: Path = host.PROC, sysfs: Path = SYSFS) -> int:
-    """Give the container's CPU quota in whole cores, rounded up; a large number where there is none."""
+    """Give the quota of processor time in whole cores, rounded up; a large number where there is none."""
     unlimited = 1 << 16
     return math.ceil(min(host.core_quotas(proc, sysfs), default=unlimited))
