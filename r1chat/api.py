@@ -25,21 +25,22 @@ def open(
     n_gpu_layers: int | None = None,
     max_tokens: int | None = None,
     think_budget: int | None = None,
+    think_min: int = 0,
     think: bool = True,
 ) -> Chat:
     """Open a model for a chat: "demo", a name ("7b:Q8_0") of one that is on this machine, or the path of a GGUF file.
 
     Nothing is downloaded. Use the chat as a context manager, or close it.
 
-    The sampling defaults are DeepSeek's own. `think_budget` and `max_tokens` count tokens; None leaves the context and
-    the default limit as the only bounds. `n_ctx` None takes what fits, up to 32,768. Raises NotFoundError, GGUFError,
-    UsageError or FitError at once; what goes wrong while the model loads is raised by `reply`, and in `ask`'s Finished.
+    The sampling defaults are DeepSeek's own. `think_budget`, `think_min` and `max_tokens` count tokens; None leaves the
+    context and the default limit as the only bounds. `n_ctx` None takes what fits, up to 32,768. Raises NotFoundError,
+    GGUFError, UsageError or FitError at once; what goes wrong while the model loads is raised by `reply`, and in
+    `ask`'s Finished.
     """
     sampling = Sampling(temperature, top_p, top_k, min_p, repeat_penalty, seed)
     stops = (stop,) if isinstance(stop, str) else tuple(stop)
-    options = Options(
-        sampling=sampling, max_tokens=max_tokens, think_budget=ThinkBudget(think_budget), think=think, stop=stops
-    )
+    budget = ThinkBudget(think_budget, least=think_min)
+    options = Options(sampling=sampling, max_tokens=max_tokens, think_budget=budget, think=think, stop=stops)
     folders = paths.find()
     launched = launch(at_hand(model, folders), Wishes(n_ctx, n_threads, n_gpu_layers), folders)
     return Chat(launched.engine, family=launched.shape.family, options=options)

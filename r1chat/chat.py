@@ -1,29 +1,33 @@
-"""One conversation: a tree of turns, of which the path to the current leaf is what the model sees.
+"""One conversation with an engine: what is asked, gone on with, tried again and taken back.
 
-Renders the path into a prompt, asks the engine, hands every event to the caller and to the sinks, and keeps what was
-said, whole or cut. Knows no terminal, no file on disk but the attached ones, and no engine but its protocol.
+Renders the path to the current exchange into a prompt, asks the engine, hands every event to the caller and to the
+sinks, and keeps what was said, whole or cut. Knows no terminal, no file on disk but the attached ones, and no engine
+but its protocol.
+
+Nothing is computed twice in front of the user: after a whole answer the engine is given the next prompt's beginning,
+which holds the answer without its thinking, to compute while the user reads. A cut turn keeps its cache, to go on from.
 """
 
+import bisect
 import secrets
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
+from r1chat.core.conversation import Exchange, Tree
 from r1chat.core.events import (
     Answer,
     Event,
-    Failure,
     Finished,
     Notice,
+    Progress,
     Reason,
     Reasoning,
     Sink,
     Started,
-    Timings,
-    Usage,
 )
 from r1chat.core.messages import Message, Role
 from r1chat.core.prompt import (
@@ -34,65 +38,31 @@ from r1chat.core.prompt import (
     attach,
     lookalikes,
     parse_raw,
+    prefix,
     render,
     starts_inside,
 )
-from r1chat.core.sampling import N_SEEDS, Sampling
-from r1chat.engine.base import DEFAULT_LIMIT, Control, Engine, Request, ThinkBudget, Turn
-from r1chat.errors import ContextError, EngineError, ExitCode, FitError, R1ChatError, UsageError
+from r1chat.core.sampling import N_SEEDS
+from r1chat.engine.base import Control, Engine, Request, Spent, Turn
+from r1chat.errors import UsageError
 from r1chat.files import read_text
+from r1chat.options import Options, Overflow
+from r1chat.outcome import WAYS, Reply, error_of, explained, failure_of, is_too_long
+
+__all__ = ("Chat", "Exchange", "Options", "Overflow", "Reply", "failure_of")
 
 File = str | Path | tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How every turn of a chat is answered, unless the turn says otherwise. See engine.base.Request."""
-
-    sampling: Sampling = field(default_factory=Sampling)
-    max_tokens: int | None = None
-    think_budget: ThinkBudget = field(default_factory=ThinkBudget)
-    think: bool = True
-    stop: tuple[str, ...] = ()
-    pace: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Refuse bounds that mean nothing. Raises UsageError."""
-        if self.max_tokens is not None and self.max_tokens < 1:
-            raise UsageError(f"At most {self.max_tokens} tokens is no answer.", hint="Allow at least one.")
-        budget = self.think_budget
-        if (budget.n_tokens or 0) < 0 or (budget.seconds or 0) < 0:
-            raise UsageError("The budget for the thinking is negative.", hint="Use 0 to end it before it begins.")
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """A question and what came of it. `parent` is the index of the exchange before it; versions share one parent."""
-
-    parent: int | None
-    question: Message
-    answer: Message
-    finished: Finished
-
-    @property
-    def answered(self) -> bool:
-        """Whether there is an answer to go on from, whole or cut."""
-        return bool(self.answer.content.strip())
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer as a whole, blank ends stripped. `finish_reason` is one of the words of core.events.Reason."""
-
-    reasoning: str
-    answer: str
-    finish_reason: str
-    usage: Usage
-    timings: Timings
+SCARCE = 1 / 8  # share of the context: where less is free for thinking and answer, it counts as full
+ROOMY = 1 / 4  # what is free after the oldest exchanges were left out; so it does not happen at every turn
+SHOWN = 60  # characters of a question that is left out
 
 
 class Chat:
-    """A conversation with one engine. A context manager that closes the engine."""
+    """A conversation with one engine. A context manager that closes the engine.
+
+    `ahead`: after each whole answer the engine computes the next prompt's beginning. `opening` is told in the first
+    turn.
+    """
 
     def __init__(
         self,
@@ -103,19 +73,24 @@ class Chat:
         system: str = "",
         opening: Iterable[Notice] = (),
         sinks: Iterable[Sink] = (),
+        ahead: bool = True,
     ) -> None:
         self._engine = engine
         self._family = family
         self.options = options or Options()
         self._system = system
-        self._opening = tuple(opening)  # told in the first turn
+        self._opening = tuple(opening)  # told in the next turn
+        self._advised = False  # whether a first turn has told what we do otherwise than DeepSeek recommends
+        self._warned = False  # whether it was said that the context is nearly full
         self._sinks = tuple(sinks)
-        self._exchanges: list[Exchange] = []
-        self._leaf: int | None = None
+        self._ahead = ahead
+        self._tree = Tree()
         self._turn: Turn | None = None
         self._asking = False
+        self._answering = False  # whether the turn's thinking is over, or it has none
         self._early: deque[Control] = deque()  # controls that came before the engine had the request
         self.seed: int | None = None  # the seed of the last turn, drawn or given
+        self.last: Finished | None = None  # the end of the last turn, of its last part if it was gone on with
 
     def __enter__(self) -> "Chat":
         return self
@@ -133,30 +108,72 @@ class Chat:
         """Let one more sink have every event from now on."""
         self._sinks = (*self._sinks, sink)
 
+    def use(self, engine: Engine, family: str, opening: Iterable[Notice] = ()) -> None:
+        """Go on with another model: the conversation stays, the old engine is closed.
+
+        `opening` is told in the next turn. Raises UsageError while a turn runs.
+        """
+        self._refuse_if_busy()
+        self._engine.close()
+        self._engine, self._family, self._opening = engine, family, tuple(opening)
+
+    def restore(self, exchanges: Sequence[Exchange], leaf: int | None) -> None:
+        """Put a kept tree of exchanges in the place of this one. `leaf` is the index of the current one, None for none.
+
+        Raises UsageError while a turn runs, and for a tree that is none: a parent that does not stand before its child.
+        """
+        self._refuse_if_busy()
+        self._tree = Tree(exchanges, leaf)
+        self._warned = False
+
     @property
     def messages(self) -> tuple[Message, ...]:
-        """The conversation so far, system text first. Questions that got no answer are left out."""
-        system = (Message(Role.SYSTEM, self._system),) if self._system else ()
-        return (*system, *(m for e in self.path if e.answered for m in (e.question, e.answer)))
+        """What the model sees, system text first. Exchanges without an answer, or left out for room, are not in it."""
+        return (*self._system_messages(), *self._tree.messages(self._tree.seen(self._tree.leaf)))
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """Every exchange, in the order in which they began, those that no path leads to any more included."""
+        return tuple(self._tree.exchanges)
+
+    @property
+    def leaf(self) -> int | None:
+        """The index of the current exchange, which the next one follows; None at the beginning.
+
+        After a turn's Finished the exchange there is new, or has grown if it was gone on with.
+        """
+        return self._tree.leaf
 
     @property
     def path(self) -> tuple[Exchange, ...]:
         """The exchanges from the first to the current one, unanswered ones too."""
-        path = []
-        at = self._leaf
-        while at is not None:
-            path.append(self._exchanges[at])
-            at = self._exchanges[at].parent
-        return tuple(reversed(path))
+        return tuple(self._tree.exchanges[index] for index in self._tree.path(self._tree.leaf))
 
     def reset(self) -> None:
         """Begin a new conversation. The old one stays in the tree, but nothing leads to it any more."""
-        self._leaf = None
+        self._tree.leaf = None
+        self._warned = False
+
+    def undo(self) -> Exchange | None:
+        """Take the current exchange back; the one before it is the current one then. None: there is none.
+
+        Raises UsageError while a turn runs.
+        """
+        self._refuse_if_busy()
+        taken = self._tree.current
+        if taken is not None:
+            self._tree.leaf = taken.parent
+        return taken
 
     @property
     def busy(self) -> bool:
         """Whether a turn is running."""
         return self._asking
+
+    @property
+    def thinking(self) -> bool:
+        """Whether a turn is running whose thinking can still be ended or steered."""
+        return self._asking and not self._answering
 
     def control(self, control: Control) -> None:
         """Interfere with the running turn, from any thread or a signal handler; without one, do nothing."""
@@ -170,23 +187,52 @@ class Chat:
             while self._early and (turn := self._turn) is not None:
                 turn.control(self._early.popleft())
 
-    def ask(self, text: str, *, files: Sequence[File] = ()) -> Iterator[Event]:
+    def ask(self, text: str, *, files: Sequence[File] = (), think: bool | None = None) -> Iterator[Event]:
         """Ask, and give the events as they happen. Files come before the text, in R1's own template.
 
-        A path is read as text; a pair is a name and its content. Dropping the iterator cancels the turn, and what was
-        said until then is kept. Raises NotFoundError or UsageError for a file that can't be attached; the iterator
-        raises UsageError when it is begun while another turn runs.
+        A path is read as text; a pair is a name and its content. `think` None is as the options say. Dropping the
+        iterator cancels the turn, and what was said until then is kept. Raises NotFoundError or UsageError for a file
+        that can't be attached; the iterator raises UsageError when it is begun while another turn runs.
         """
-        attached = [file if isinstance(file, tuple) else read_text(Path(file)) for file in files]
-        question = Message(Role.USER, attach(attached, text) if attached else text)
-        segments = render((*self.messages, question), family=self._family, think=self.options.think)
-        notices = (*self._advice(), *_lookalike(text))
-        return self._run(question, self._request(tuple(segments)), notices)
+        question = Message(Role.USER, _with_files(text, files))
+        asked = _Asked(question, self._tree.leaf, self.options.think if think is None else think, self._draw_seed())
+        return self._run(asked, (*self._advice(), *_lookalike(text)))
 
     def ask_raw(self, text: str) -> Iterator[Event]:
         """Ask with token text as it is, special tokens spelled out, no template and no history."""
-        segments = parse_raw(text, (*CORE_MARKERS, *TOOL_MARKERS))
-        return self._run(Message(Role.USER, text), self._request(tuple(segments)), self._advice())
+        raw = tuple(parse_raw(text, (*CORE_MARKERS, *TOOL_MARKERS)))
+        asked = _Asked(Message(Role.USER, text), self._tree.leaf, self.options.think, self._draw_seed(), raw=raw)
+        return self._run(asked, tuple(self._advice()))
+
+    def resume(self) -> Iterator[Event]:
+        """Go on exactly where the current exchange was cut, in its thinking or its answer; it grows by what comes.
+
+        The events are those of the new part alone. Raises UsageError if nothing was cut.
+        """
+        index, cut = self._tree.leaf, self._tree.current
+        if index is None or cut is None or not cut.cut:
+            raise UsageError("There is nothing to go on with: no answer was cut.", hint="Ask something.")
+        asked = _Asked(cut.question, cut.parent, cut.think, self._draw_seed(), resumed=index)
+        return self._run(asked, tuple(self._advice()))
+
+    def retry(self, seed: int | None = None) -> Iterator[Event]:
+        """Ask the current question again, for another version of the answer; the old one stays beside it.
+
+        Raises UsageError if nothing was asked, or for a seed out of range.
+        """
+        old = self._tree.current
+        if old is None:
+            raise UsageError("There is no question to ask again.", hint="Ask something.")
+        asked = _Asked(old.question, old.parent, old.think, self._draw_seed(seed))
+        return self._run(asked, tuple(self._advice()))
+
+    def anticipate(self, text: str = "", files: Sequence[File] = ()) -> None:
+        """Let the idle engine compute a question that is still being written, as far as it is there.
+
+        Raises what `ask` raises for a file. Does nothing while a turn runs.
+        """
+        if not self._asking:
+            self._warm(_with_files(text, files))
 
     def reply(self, text: str, *, files: Sequence[File] = ()) -> Reply:
         """Ask and wait for the answer. Raises ContextError or EngineError when there can't be one."""
@@ -194,8 +240,8 @@ class Chat:
             if isinstance(event, Finished):
                 finished = event
         if finished.failure:
-            raise _error(finished.failure)
-        answer = self._exchanges[-1].answer
+            raise error_of(finished.failure)
+        answer = self.path[-1].answer
         reason = finished.reason.value
         return Reply(answer.reasoning.strip(), answer.content.strip(), reason, finished.usage, finished.timings)
 
@@ -203,24 +249,50 @@ class Chat:
         """Count the tokens of the conversation as it stands, as the next prompt would hold them."""
         return self._engine.count(render(self.messages, family=self._family, think=None))
 
-    def _request(self, segments: tuple[Segment, ...]) -> Request:
-        options = self.options
-        self.seed = options.sampling.seed if options.sampling.seed is not None else secrets.randbelow(N_SEEDS)
+    def _system_messages(self) -> list[Message]:
+        return [Message(Role.SYSTEM, self._system)] if self._system else []
+
+    def _draw_seed(self, seed: int | None = None) -> int:
+        seed = self.options.sampling.seed if seed is None else replace(self.options.sampling, seed=seed).seed
+        self.seed = secrets.randbelow(N_SEEDS) if seed is None else seed
+        return self.seed
+
+    def _segments(self, asked: "_Asked", seen: Sequence[int]) -> list[Segment]:
+        """The prompt of a turn in front of which the model sees these exchanges."""
+        messages = [*self._system_messages(), *self._tree.messages(seen), asked.question]
+        partial = None if asked.resumed is None else self._tree.exchanges[asked.resumed].partial
+        return render(messages, family=self._family, think=asked.think, partial=partial)
+
+    def _request(self, asked: "_Asked") -> Request:
+        options, seen = self.options, self._tree.seen(asked.parent)
+        segments = asked.raw or tuple(self._segments(asked, seen))
+        spent = None
+        if asked.resumed is not None:
+            before = self._tree.exchanges[asked.resumed].finished
+            spent = Spent(before.usage.reasoning_tokens, before.timings.reasoning_s)
         return Request(
             segments=segments,
             starts_inside=starts_inside(segments),
-            sampling=replace(options.sampling, seed=self.seed),
+            sampling=replace(options.sampling, seed=asked.seed),
             max_tokens=options.max_tokens,
             think_budget=options.think_budget,
             stop=options.stop,
             pace=options.pace,
+            spent=spent,
+            free=SCARCE if seen and not asked.raw and options.overflow is Overflow.OLDEST else 0.0,
         )
+
+    def _warm(self, draft: str = "") -> None:
+        segments = prefix(self.messages, family=self._family, draft=draft)
+        self._engine.warm(Request(tuple(segments), starts_inside=False))
 
     def _advice(self) -> Iterator[Notice]:
         """What is told in the first turn: how it came to this model, and where we do not what DeepSeek recommends."""
-        if self._exchanges:
-            return
         yield from self._opening
+        self._opening = ()
+        if self._advised:
+            return
+        self._advised = True
         if self.options.sampling.greedy:
             text = "At temperature 0, R1 tends to repeat itself without end; DeepSeek recommends 0.6."
             yield Notice("greedy", text)
@@ -228,36 +300,100 @@ class Chat:
             text = "DeepSeek recommends R1 without a system prompt: put instructions into the question."
             yield Notice("system-prompt", text)
 
-    def _run(self, question: Message, request: Request, notices: Iterable[Notice]) -> Iterator[Event]:
+    def _run(self, asked: "_Asked", notices: Iterable[Notice]) -> Iterator[Event]:
         """Give the turn's events to the sinks and the caller, and keep the exchange at its end."""
         reasoning: list[str] = []
         answer: list[str] = []
         finished = Finished(Reason.CANCELLED)  # holds if the caller drops us before the end
-        if self._asking:
-            raise UsageError("Another question is being answered.", hint="Take its events to their end first.")
+        self._refuse_if_busy()
         self._asking = True
+        self._answering = not starts_inside(asked.raw) if asked.raw else not asked.think
         try:
-            yield self._tell(Started(len(self._exchanges) + 1, question))
+            index = len(self._tree.exchanges) if asked.resumed is None else asked.resumed
+            yield self._tell(Started(index + 1, asked.question, resumed=asked.resumed is not None))
             for notice in notices:
                 yield self._tell(notice)
-            self._turn = self._engine.start(request)
-            self._forward()
-            for event in self._turn:
+            for event in self._events(asked):
                 match event:
                     case Reasoning(text):
                         reasoning.append(text)
                     case Answer(text):
                         answer.append(text)
+                        self._answering = True
                     case Finished():
                         finished = event
                 yield self._tell(event)
         finally:
-            self._asking = False
             self._turn = None
             self._early.clear()
+            self.last = finished
             said = Message(Role.ASSISTANT, "".join(answer), "".join(reasoning))
-            self._exchanges.append(Exchange(self._leaf, question, said, finished))
-            self._leaf = len(self._exchanges) - 1
+            if asked.resumed is None:
+                self._tree.add(Exchange(asked.parent, asked.question, said, finished, asked.think))
+            else:
+                grown = self._tree.exchanges[asked.resumed].extended(said, finished)
+                self._tree.exchanges[asked.resumed] = grown
+            self._asking = False
+            if self._ahead and finished.reason is Reason.STOP and not asked.raw:
+                self._warm()
+
+    def _events(self, asked: "_Asked") -> Iterator[Event]:
+        """The engine's events. A prompt that does not fit is tried again without the oldest exchanges, if so wished."""
+        while True:
+            self._turn = self._engine.start(self._request(asked))
+            self._forward()
+            refusal = None
+            for event in self._turn:
+                if isinstance(event, Finished) and is_too_long(event):
+                    refusal = event
+                    continue
+                if isinstance(event, Progress) and event.stage == "prefill":
+                    yield from self._warn(asked, event.total)
+                yield event
+            if refusal is None:
+                return
+            self._turn = None
+            seen = self._tree.seen(asked.parent)
+            if asked.raw or not seen or not self._fits_alone(asked):
+                yield refusal
+                return
+            if self.options.overflow is Overflow.STOP:
+                yield explained(refusal)
+                return
+            yield self._leave_out_oldest(asked, seen)
+
+    def _warn(self, asked: "_Asked", n_prompt: int) -> Iterator[Notice]:
+        """Say once how little of the context is left, before it is too late for the conversation."""
+        info = self._engine.info
+        if self._warned or info is None or n_prompt <= (1 - ROOMY) * info.n_ctx or not self._tree.seen(asked.parent):
+            return
+        self._warned = True
+        left = f"{info.n_ctx - n_prompt:,} of the context's {info.n_ctx:,} tokens are left for this turn"
+        yield Notice("context-left", f"The conversation is long: {left}. {WAYS}")
+
+    def _fits_alone(self, asked: "_Asked") -> bool:
+        info = self._engine.info
+        return info is not None and self._engine.count(self._segments(asked, ())) < info.n_ctx
+
+    def _leave_out_oldest(self, asked: "_Asked", seen: Sequence[int]) -> Notice:
+        """Leave out as many of the oldest exchanges as make room, one at least."""
+        info = self._engine.info
+        bound = (1 - ROOMY) * info.n_ctx if info else 0
+
+        def fits(n_gone: int) -> bool:
+            return self._engine.count(self._segments(asked, seen[n_gone:])) <= bound
+
+        n_gone = 1 + bisect.bisect_left(range(1, len(seen)), True, key=fits)
+        gone = seen[:n_gone]
+        self._tree.leave_out(gone)
+        questions = (" ".join(self._tree.exchanges[index].question.content.split()) for index in gone)
+        listed = [text if len(text) <= SHOWN else text[: SHOWN - 1] + "…" for text in questions]
+        what = "the oldest exchange is" if n_gone == 1 else f"the {n_gone} oldest exchanges are"
+        return Notice("overflow", "\n".join([f"The context is full: {what} left out from now on.", *listed]))
+
+    def _refuse_if_busy(self) -> None:
+        if self._asking:
+            raise UsageError("Another question is being answered.", hint="Take its events to their end first.")
 
     def _tell(self, event: Event) -> Event:
         for sink in self._sinks:
@@ -265,34 +401,27 @@ class Chat:
         return event
 
 
-def failure_of(exchange: Exchange) -> Failure | None:
-    """Say what was wrong with a turn as a whole, with its exit code (docs/design.md, section 5); None for nothing.
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A turn to be run: a question behind the exchange `parent`, or the exchange `resumed` to be gone on with.
 
-    A cut at the user's own --max-tokens is no failure, even if it left no answer.
+    `raw` is the prompt of a turn that has no template.
     """
-    finished = exchange.finished
-    if finished.failure:
-        return finished.failure
-    match finished.reason:
-        case Reason.CANCELLED:
-            return Failure(ExitCode.INTERRUPTED, "Interrupted.")
-        case Reason.CONTEXT:
-            hint = "Give the model a larger context with --ctx, or less to think about with --think-budget."
-            return Failure(ExitCode.NO_ANSWER, "The answer was cut: the context window is full.", hint)
-        case Reason.LIMIT:
-            hint = "Allow more with --max-tokens."
-            return Failure(ExitCode.NO_ANSWER, f"The answer was cut at the limit of {DEFAULT_LIMIT:,} tokens.", hint)
-        case Reason.STOP if not exchange.answered:
-            return Failure(ExitCode.NO_ANSWER, "The model gave no answer.", "Ask again: every try is drawn anew.")
-    return None
+
+    question: Message
+    parent: int | None
+    think: bool
+    seed: int
+    resumed: int | None = None
+    raw: tuple[Segment, ...] = ()
+
+
+def _with_files(text: str, files: Sequence[File]) -> str:
+    attached = [file if isinstance(file, tuple) else read_text(Path(file)) for file in files]
+    return attach(attached, text) if attached else text
 
 
 def _lookalike(text: str) -> Iterator[Notice]:
     if found := lookalikes(text):
         message = f"{found} in your text looks like a marker of R1's template. It is sent as the text it is."
         yield Notice("lookalike", message)
-
-
-def _error(failure: Failure) -> R1ChatError:
-    kinds: dict[int, type[R1ChatError]] = {ExitCode.NO_ANSWER: ContextError, ExitCode.NO_FIT: FitError}
-    return kinds.get(failure.code, EngineError)(failure.message, hint=failure.hint)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import psutil
 
+IDLE_LOOKS = 20  # at a hundred looks a second
 DEADLINE = 60.0  # seconds; only there so that a failure ends
 
 
@@ -39,6 +40,18 @@ def wait_for(condition: Callable[[], bool], what: str) -> None:
     while not condition():
         assert time.monotonic() < end, f"waited in vain for {what}"
         time.sleep(0.01)
+
+
+def wait_until_idle(process: psutil.Process) -> None:
+    """Return when a process has used no processor time for a while."""
+    used: list[float] = []
+
+    def idle() -> bool:
+        times = process.cpu_times()
+        used.append(times.user + times.system)
+        return len(used) > IDLE_LOOKS and used[-IDLE_LOOKS] == used[-1]
+
+    wait_for(idle, f"{process} to be idle")
 
 
 def wait_until_gone(processes: list[psutil.Process]) -> None:

@@ -57,6 +57,17 @@ def test_a_conversation() -> None:
         assert reply.usage.prompt_tokens == chat.reply("What is 17 + 25?").usage.prompt_tokens
 
 
+def test_a_cut_reply_can_be_gone_on_with() -> None:
+    """The least thinking is an option too; what was cut goes on, and `messages` has the whole."""
+    with r1chat.open("demo", seed=1, think_min=80, max_tokens=90) as chat:
+        reply = chat.reply("What is 17 + 25?")
+        assert "length" == reply.finish_reason
+        assert reply.usage.reasoning_tokens >= 80
+        list(chat.resume())
+        assert chat.path[0].answer.reasoning.startswith(reply.reasoning)
+        assert len(chat.path[0].answer.reasoning + chat.path[0].answer.content) > len(reply.reasoning + reply.answer)
+
+
 def test_the_messages_are_read_only() -> None:
     """Nobody changes the conversation from outside."""
     with r1chat.open("demo") as chat, pytest.raises(AttributeError):

@@ -8,12 +8,13 @@ import pytest
 
 from r1chat.chat import Chat, Options, failure_of
 from r1chat.core.events import Answer, Event, Failure, Finished, Notice, Reason, Started
+from r1chat.core.memory import Plan
 from r1chat.core.messages import Message, Role
 from r1chat.core.prompt import Special, Text
 from r1chat.core.sampling import Sampling
 from r1chat.engine.base import Cancel, Request
 from r1chat.engine.scripted import ScriptedEngine, ScriptedTurn
-from r1chat.errors import ContextError, EngineError, ExitCode, NotFoundError
+from r1chat.errors import ContextError, EngineError, ExitCode, NotFoundError, UsageError
 from tests.law import check_law
 
 THOUGHT = ("I add.", "\n</think>", "\n\n", "It is ", "42.")
@@ -117,6 +118,59 @@ def test_reset_begins_a_new_conversation() -> None:
     assert "old" not in prompt(engine.requests[1])
 
 
+def test_a_kept_conversation_is_taken_up_again() -> None:
+    """The exchanges of one chat, handed to another with their leaf, are its conversation, versions included."""
+    old, _ = chat(THOUGHT, THOUGHT)
+    old.reply("first")
+    old.reset()
+    old.reply("second")
+    new, engine = chat(THOUGHT)
+    new.restore(old.exchanges, 0)
+    assert (old.exchanges, 0) == (new.exchanges, new.leaf)
+    new.reply("third")
+    assert "first" in prompt(engine.requests[0])
+    assert "second" not in prompt(engine.requests[0])
+    assert [None, None, 0] == [exchange.parent for exchange in new.exchanges]
+
+
+@pytest.mark.parametrize(("parents", "leaf"), [((0,), 0), ((1, None), 0), ((-1,), 0), ((None,), 1), ((None,), -1)])
+def test_a_damaged_conversation_is_refused(parents: tuple[int | None, ...], leaf: int) -> None:
+    """A parent that does not stand before its child can't be restored, and the chat stays as it was."""
+    old, _ = chat(THOUGHT)
+    old.reply("first")
+    exchange = old.exchanges[0]
+    before = old.exchanges, old.leaf
+    with pytest.raises(UsageError):
+        old.restore([replace(exchange, parent=parent) for parent in parents], leaf)
+    assert before == (old.exchanges, old.leaf)
+
+
+def test_another_model_goes_on_with_the_conversation() -> None:
+    """After `use` the old engine is closed, the new one gets the history in its own family's form."""
+    talk, first = chat(THOUGHT)
+    first.load(Plan(64, 1))
+    talk.reply("17 + 25?")
+    second = ScriptedEngine(THOUGHT, THOUGHT)
+    talk.use(second, "r1-0528", [Notice("quantization", "Another one.")])
+    assert first.info is None
+    assert ["quantization"] == notices(talk.ask("and 1 more?"))
+    assert [] == notices(talk.ask("and 1 more?"))
+    assert prompt(second.requests[0]).endswith(
+        "<｜User｜>17 + 25?<｜Assistant｜>\n\nIt is 42.<｜end▁of▁sentence｜><｜User｜>and 1 more?<｜Assistant｜>"
+    )
+
+
+def test_a_running_turn_is_not_pulled_away() -> None:
+    """Neither the engine nor the conversation changes under a turn."""
+    talk, _ = chat(THOUGHT)
+    events = iter(talk.ask("17 + 25?"))
+    next(events)
+    with pytest.raises(UsageError):
+        talk.use(ScriptedEngine(), "r1")
+    with pytest.raises(UsageError):
+        talk.restore((), None)
+
+
 def test_the_seed_is_drawn_per_turn_and_told() -> None:
     """Without a seed each turn draws one; a given one is used as it is."""
     talk, engine = chat(THOUGHT, THOUGHT)
@@ -216,6 +270,7 @@ def test_reply_raises_what_went_wrong(code: int, kind: type[Exception]) -> None:
         ((), Reason.LENGTH, None),
         (THOUGHT, Reason.LIMIT, ExitCode.NO_ANSWER),
         (THOUGHT, Reason.CONTEXT, ExitCode.NO_ANSWER),
+        (THOUGHT, Reason.LOOP, ExitCode.NO_ANSWER),
         (THOUGHT, Reason.CANCELLED, ExitCode.INTERRUPTED),
     ],
 )

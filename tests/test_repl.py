@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from r1chat.repl.table import COMMANDS
 from tests.conftest import ROOT, Command
 from tests.console import Console
 from tests.processes import children, engine_of, wait_for, wait_until_gone
@@ -74,7 +75,7 @@ def test_the_commands(r1chat: Command) -> None:
         console.type("/help\r")
         console.wait("Ctrl-D leaves", 2)
         listed = [line.split()[0] for line in console.lines if line.startswith("  /")]
-        assert ["/help", "/exit", "/clear", "/think", "/stats"] == listed
+        assert list(COMMANDS) == listed
         console.type("What is 1 + 1?\r")
         console.wait(DONE)
         console.type("/stats\r")

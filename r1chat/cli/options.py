@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from r1chat.chat import Overflow
 from r1chat.core.kv import BLOCKS
 from r1chat.core.memory import ALL_LAYERS, Wishes
 from r1chat.engine.base import ThinkBudget
@@ -44,7 +45,12 @@ Budget = Annotated[
     str | None,
     typer.Option("--think-budget", metavar="N|Ns", help="End the thinking after N tokens, or after N seconds (30s)."),
 ]
+Least = Annotated[int, typer.Option("--think-min", metavar="N", min=0, help="Think for at least N tokens.")]
 NoThink = Annotated[bool, typer.Option("--no-think", help="Answer without thinking.")]
+OverflowOption = Annotated[
+    Overflow,
+    typer.Option("--overflow", help="What a chat does when the context is full: stop, or leave out the oldest."),
+]
 Temperature = Annotated[
     float, typer.Option("--temp", metavar="X", help="Temperature; 0 always takes the likeliest token.")
 ]
@@ -141,18 +147,9 @@ def n_bytes(option: str, word: str) -> int:
     return int(float(match[1]) * base ** " KMGT".index(match[2].upper() or " "))
 
 
-def think_budget(word: str | None, *, no_think: bool) -> ThinkBudget:
-    """Read N or Ns. Raises UsageError."""
-    if word is None:
-        return ThinkBudget()
-    if no_think:
-        raise UsageError("--no-think and --think-budget exclude each other.", hint="Give one of them.")
-    number = word.strip().lower()
-    try:
-        if number.endswith("s") and 0 <= (seconds := float(number[:-1])) < 1e9:
-            return ThinkBudget(seconds=seconds)
-        if number.isdecimal():
-            return ThinkBudget(n_tokens=int(number))
-    except ValueError:
-        pass
-    raise UsageError(f"{word!r} is no budget for the thinking.", hint="Give tokens (500) or seconds (30s).")
+def think_budget(word: str | None, least: int, *, no_think: bool) -> ThinkBudget:
+    """Put together what the options ask of the thinking. Raises UsageError."""
+    for option, given in (("--think-budget", word is not None), ("--think-min", least > 0)):
+        if given and no_think:
+            raise UsageError(f"--no-think and {option} exclude each other.", hint="Give one of them.")
+    return ThinkBudget.parse(word, least) if word is not None else ThinkBudget(least=least)

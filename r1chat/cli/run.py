@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from r1chat import paths, settings
-from r1chat.chat import Chat, Exchange, Options, failure_of
+from r1chat.chat import Chat, Exchange, Options, Overflow, failure_of
 from r1chat.cli import options as opt
 from r1chat.core.events import Failure, Notice, Sink
 from r1chat.core.memory import Plan, Wishes
@@ -54,7 +54,9 @@ def run(
     verbose: opt.Verbose = False,
     max_tokens: opt.MaxTokens = None,
     think_budget: opt.Budget = None,
+    think_min: opt.Least = 0,
     no_think: opt.NoThink = False,
+    overflow: opt.OverflowOption = Overflow.STOP,
     temperature: opt.Temperature = RECOMMENDED.temperature,
     top_p: opt.TopP = RECOMMENDED.top_p,
     top_k: opt.TopK = RECOMMENDED.top_k,
@@ -93,10 +95,11 @@ def run(
             options=Options(
                 sampling=Sampling(temperature, top_p, top_k, min_p, repeat_penalty, seed),
                 max_tokens=max_tokens,
-                think_budget=opt.think_budget(think_budget, no_think=no_think),
+                think_budget=opt.think_budget(think_budget, think_min, no_think=no_think),
                 think=not no_think,
                 stop=tuple(map(opt.text, stop or ())),
                 pace=pace,
+                overflow=overflow,
             ),
             wishes=opt.wishes(n_ctx, n_threads, gpu_layers, kv, cpu_moe, vram, ram, margin),
             system=opt.text(system),
@@ -252,7 +255,15 @@ def _ask(
     """Run the one turn, with Ctrl-C in its hands."""
     family = launched.shape.family
     opening = _opening(launched, is_heard=not isinstance(sink, PlainSink) or sink.shows_notices)
-    chat = Chat(launched.engine, family=family, options=job.options, system=job.system, opening=opening, sinks=(sink,))
+    chat = Chat(
+        launched.engine,
+        family=family,
+        options=job.options,
+        system=job.system,
+        opening=opening,
+        sinks=(sink,),
+        ahead=False,
+    )
     with chat, Interrupts(chat), _drawn(sink):
         if job.raw:
             events = chat.ask_raw(text)

@@ -24,6 +24,7 @@ class Reason(StrEnum):
     LENGTH = "length"  # the user's own --max-tokens
     LIMIT = "limit"  # the default limit on generated tokens
     CONTEXT = "context"  # the context window is full
+    LOOP = "loop"  # the answer ran in circles and was ended
     CANCELLED = "cancelled"  # the user interrupted
     DIED = "died"  # the engine's process died
     ERROR = "error"  # the engine refused or failed; `Finished.failure` says why
@@ -63,10 +64,11 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A turn begins. `turn` counts from 1; `message` is the user's."""
+    """A turn begins. `turn` counts from 1; `message` is the user's. One that is `resumed` goes on where it was cut."""
 
     turn: int
     message: Message
+    resumed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,13 @@ def render(
     return prompt.segments
 
 
+def prefix(messages: Sequence[Message], *, family: str = "r1-distill", draft: str = "") -> list[Segment]:
+    """Render what is certain of the next prompt: the conversation, the user's marker, and a question's beginning."""
+    segments = render([*messages, Message(Role.USER, draft)], family=family, think=None)
+    last = len(segments) - 1 - segments[::-1].index(Special(USER))
+    return segments[: last + 2] if draft else segments[: last + 1]
+
+
 def system_text(messages: Sequence[Message], family: str = "r1-distill") -> str:
     """Combine the system messages, wherever they stand, as the family does. Raises UsageError for an unknown family."""
     texts = [message.content for message in messages if message.role is Role.SYSTEM]
@@ -239,12 +246,13 @@ _LATIN_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")  # not x and y, not \fr
 
 
 def directive(prompt: str) -> str:
-    """Return DeepSeek's directive for questions of mathematics, in Chinese for a Chinese prompt, else in English.
+    """Return DeepSeek's directive for questions of mathematics, in Chinese for a Chinese prompt, else in English."""
+    return _DIRECTIVE_CHINESE if is_chinese(prompt) else _DIRECTIVE
 
-    A prompt is Chinese if it has more Han characters than Latin words, and neither kana (Japanese) nor hangul (Korean).
-    """
-    is_chinese = len(_HAN.findall(prompt)) > len(_LATIN_WORD.findall(prompt)) and not _KANA_OR_HANGUL.search(prompt)
-    return _DIRECTIVE_CHINESE if is_chinese else _DIRECTIVE
+
+def is_chinese(text: str) -> bool:
+    """Tell whether a text is Chinese: more Han characters than Latin words, no kana (Japanese), no hangul (Korean)."""
+    return len(_HAN.findall(text)) > len(_LATIN_WORD.findall(text)) and not _KANA_OR_HANGUL.search(text)
 
 
 def attach(files: Sequence[tuple[str, str]], question: str) -> str:

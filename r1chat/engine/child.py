@@ -18,8 +18,9 @@ from typing import Any
 from r1chat.core.events import Event, Failure, Finished, Reason
 from r1chat.engine import wire
 from r1chat.engine.base import Cancel, EngineInfo, Request
+from r1chat.engine.generation import Inbox
 from r1chat.engine.llama import AbortFlag, Context, Log, Model, bindings, library_version, silence_crashes
-from r1chat.engine.session import Inbox, Session
+from r1chat.engine.session import Session
 from r1chat.errors import ExitCode, R1ChatError
 
 
@@ -40,8 +41,10 @@ class Child:
         self._out = out
         self._todo: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._inboxes: dict[int, Inbox] = {}
+        self._lock = threading.Lock()  # guards the abort flag, and what it is meant for
         self._abort: AbortFlag | None = None
         self._warming = False
+        self._ahead: Request | None = None  # what to compute while nothing else is to do
         self._current: Inbox | None = None
         self._permille = -1
         self._log: Log | None = None
@@ -57,6 +60,7 @@ class Child:
             os._exit(1)  # not through the interpreter's end, which would wait for the thread that reads stdin
         self._send(wire.Loaded(info))
         while True:
+            self._warm(session)
             self._serve(session, self._todo.get())
 
     def _listen(self) -> None:
@@ -68,9 +72,10 @@ class Child:
                 continue
             if isinstance(message, wire.Start):
                 self._inboxes[message.id] = Inbox()
-                if self._warming and self._abort is not None:
+            with self._lock:
+                self._todo.put(message)
+                if self._warming and self._abort is not None:  # what comes is more urgent; a newer Warm holds more
                     self._abort.set()
-            self._todo.put(message)
         os._exit(0)
 
     def _interfere(self, message: wire.Interfere) -> None:
@@ -78,8 +83,9 @@ class Child:
         if inbox is None:
             return
         inbox.put(message.control)
-        if isinstance(message.control, Cancel) and inbox is self._current and self._abort is not None:
-            self._abort.set()
+        with self._lock:
+            if isinstance(message.control, Cancel) and inbox is self._current and self._abort is not None:
+                self._abort.set()
 
     def _load(self, load: wire.Load) -> tuple[Session, EngineInfo]:
         begun = time.perf_counter()
@@ -127,31 +133,43 @@ class Child:
             case wire.Start(id, request):
                 self._answer(session, id, request)
             case wire.Warm(request):
-                self._warm(session, request)
+                self._ahead = request
             case wire.Count(id, segments):
                 self._send(wire.Counted(id, _count(session, segments)))
 
     def _answer(self, session: Session, id: int, request: Request) -> None:
         inbox = self._inboxes[id]
         assert self._abort is not None
-        # A cancel sets its mark before the flag; so one that comes at any moment is either seen here or set after.
-        self._current = inbox
-        self._abort.clear()
-        if inbox.cancelled:
-            self._abort.set()
+        self._ahead = None
+        with (
+            self._lock
+        ):  # a cancel leaves its mark before it asks for the lock: it is seen here, or sets the flag after
+            self._current = inbox
+            self._abort.clear()
+            if inbox.cancelled:
+                self._abort.set()
         for event in _answer(session, request, inbox):
             self._send(wire.Happened(id, event))
-        self._current = None
+        with self._lock:
+            self._current = None
         del self._inboxes[id]
 
-    def _warm(self, session: Session, request: Request) -> None:
-        assert self._abort is not None
-        self._abort.clear()
-        self._warming = True
-        if not self._inboxes:  # no request waits
-            with contextlib.suppress(R1ChatError):  # what is wrong shows when the real request comes
-                session.warm(request.segments)
-        self._warming = False
+    def _warm(self, session: Session) -> None:
+        """Compute ahead until it is done or a message comes. One that leaves the cache as it is only delays it."""
+        if self._ahead is None or self._abort is None:
+            return
+        with self._lock:
+            if not self._todo.empty():
+                return
+            self._abort.clear()
+            self._warming = True
+        try:
+            if session.warm(self._ahead.segments):
+                self._ahead = None
+        except R1ChatError:  # what is wrong shows when the real request comes
+            self._ahead = None
+        with self._lock:
+            self._warming = False
 
     def _send(self, message: Any) -> None:
         """Write one line, whole. The parent's end of the pipe gone means: end."""

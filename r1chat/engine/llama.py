@@ -8,6 +8,7 @@ process imports this module.
 import ctypes
 import importlib
 import importlib.util
+import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -507,6 +508,8 @@ class Context:
 
         Raises EngineError for every other failure.
         """
+        if self._abort:  # a GPU does not look at the flag while it computes
+            return False
         n = len(ids)
         self._batch[:n] = list(ids)
         status = self._lib.llama_decode(self.pointer, self._lib.llama_batch_get_one(self._batch, n))
@@ -532,6 +535,10 @@ class Context:
                 self._lib.llama_memory_clear(self._memory, True)  # a memory that can't be cut: begin anew
                 n_keep = 0
             del self.tokens[n_keep:]
+
+    def forbid(self, token: int) -> None:
+        """Let the last decode's logits give no chance to an id."""
+        self._lib.llama_get_logits_ith(self.pointer, -1)[token] = -math.inf
 
     def close(self) -> None:
         """Give the memory back."""

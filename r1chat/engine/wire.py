@@ -134,7 +134,7 @@ TYPES: dict[str, type[Any]] = {
         *(Survey, Surveyed, Inspect, Build, DryLoad, DryLoaded, Buffers, Device, Use),
         *(events.Progress, events.Reasoning, events.Answer, events.Notice, events.Finished),
         *(events.Usage, events.Timings, events.Failure),
-        *(base.Request, base.ThinkBudget, base.EngineInfo, base.Cancel, base.AnswerNow, base.Steer),
+        *(base.Request, base.ThinkBudget, base.Spent, base.EngineInfo, base.Cancel, base.AnswerNow, base.Steer),
         *(Plan, Sampling, Special, Text),
     )
 }

@@ -10,17 +10,21 @@ from pathlib import Path
 
 from r1chat import __version__
 from r1chat.chat import Chat
+from r1chat.core.events import Event
 from r1chat.core.prompt import directive
 from r1chat.core.sanitize import clean
 from r1chat.engine.base import Cancel
 from r1chat.errors import R1ChatError
 from r1chat.launch import DEMO, Launched
+from r1chat.repl import turns
 from r1chat.repl.table import COMMANDS
 from r1chat.terminal.input import ReplTerminal
 from r1chat.terminal.live import Live, Thinking
 from r1chat.terminal.screen import Screen
 
 GRACE = 2.0  # seconds a cancelled turn has to end when the user leaves
+LONG_DRAFT = 1000  # characters from which on a pasted question is computed before it is asked
+PAUSE = 0.3  # seconds after the last paste, when that begins
 
 
 class Repl:
@@ -48,6 +52,8 @@ class Repl:
         self._on_loaded = on_loaded
         self._loading = "loading…"
         self._turn: threading.Thread | None = None
+        self._pause: threading.Timer | None = None  # after a paste
+        self.thinks_next: bool | None = None  # whether the next question is answered with thinking, if that was said
         self.terminal = ReplTerminal(
             screen,
             self.live,
@@ -57,6 +63,7 @@ class Repl:
             bar=self._bar,
             complete=self._complete,
             at_once=self._at_once,
+            on_paste=self._on_paste,
             history_path=history,
         )
         chat.add_sink(self.terminal.sink)
@@ -79,16 +86,25 @@ class Repl:
             self.terminal.remark(line)
         self.terminal.print()
 
+    def ask(self, text: str, *, think: bool | None = None) -> None:
+        """Ask, in a thread of its own; a `/nothink` given before counts once."""
+        think, self.thinks_next = self.thinks_next if think is None else think, None
+        self.begin(self.chat.ask(f"{text}\n{directive(text)}" if self._math else text, think=think))
+
+    def begin(self, events: Iterable[Event]) -> None:
+        """Take a turn's events to their end, in a thread of its own."""
+        self.terminal.busy = True
+        self._loading = "loading…"  # a question starts an engine that failed once more
+        self._turn = threading.Thread(target=self._take, args=(events,), daemon=True, name="turn")
+        self._turn.start()
+
     # What the terminal calls
 
     def _submit(self, text: str, pasted: bool) -> None:
         if text.startswith("/") and not pasted:
             self._obey(text.strip())
-            return
-        self.terminal.busy = True
-        self._loading = "loading…"  # a question starts an engine that failed once more
-        self._turn = threading.Thread(target=self._answer, args=(text,), daemon=True, name="turn")
-        self._turn.start()
+        else:
+            self.ask(text)
 
     def _obey(self, line: str) -> None:
         name, _, argument = line.partition(" ")
@@ -96,6 +112,13 @@ class Repl:
             found.run(self, argument.strip())
         else:
             self.say(f"There is no command {clean(name)}; /help lists them. A space before it makes it a question.")
+
+    def _on_paste(self) -> None:
+        if self._pause:
+            self._pause.cancel()
+        self._pause = threading.Timer(PAUSE, self._anticipate)
+        self._pause.daemon = True
+        self._pause.start()
 
     def _interrupt(self) -> None:
         self.chat.control(Cancel())
@@ -124,14 +147,23 @@ class Repl:
 
     # In threads of their own
 
-    def _answer(self, text: str) -> None:
+    def _take(self, events: Iterable[Event]) -> None:
         try:
-            for _ in self.chat.ask(f"{text}\n{directive(text)}" if self._math else text):
+            for _ in events:
                 pass
         except R1ChatError as error:
             self._complain(error)
         finally:
             self.terminal.busy = False
+        if told := turns.left_open(self.chat.path[-1]):
+            self.say(told)
+        self._anticipate()
+
+    def _anticipate(self) -> None:
+        """Let the engine compute a long question before it is asked: what was pasted is seldom changed any more."""
+        text = self.terminal.draft
+        if len(text) >= LONG_DRAFT and not self.chat.busy:
+            self.chat.anticipate(text)
 
     def _wait_for_model(self) -> None:
         """Say at once when the model can't be loaded, and let the bar know when it is there."""

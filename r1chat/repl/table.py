@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from r1chat.repl import view
+from r1chat.repl import turns, view
 
 if TYPE_CHECKING:
     from r1chat.repl.loop import Repl
@@ -50,6 +50,20 @@ _ALL = (
         "[show|fold|hide]",
         anytime=True,
         complete=view.think_words,
+    ),
+    Command("/budget", "bound the thinking, in tokens or seconds (30s)", turns.budget, "[N|Ns|off]"),
+    Command("/now", "end the thinking and have the answer", turns.now, anytime=True),
+    Command("/steer", "put a hint into the thinking", turns.steer, "TEXT", anytime=True),
+    Command("/nothink", "answer the next question without thinking", turns.nothink, "[QUESTION]"),
+    Command("/retry", "have another version of the last answer", turns.retry, "[SEED]"),
+    Command("/continue", "go on where the last turn was cut", turns.continue_),
+    Command("/undo", "take the last question and its answer back", turns.undo),
+    Command(
+        "/overflow",
+        "say what happens when the context is full",
+        turns.overflow,
+        "[stop|oldest]",
+        complete=turns.overflow_words,
     ),
     Command("/stats", "tell the plan, and what the last turn took", view.stats, anytime=True),
 )

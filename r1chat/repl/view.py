@@ -51,8 +51,7 @@ def stats(repl: "Repl", argument: str) -> None:
     lines = [f"plan      {', '.join(repl.launched.plan.reasons)}"]
     if info := repl.launched.engine.info:
         lines.append(f"engine    {clean(info.description)}, {info.library}, loaded in {info.load_s:.1f} s")
-    if repl.chat.path:
-        end = repl.chat.path[-1].finished
+    if end := repl.chat.last:
         prompt = f"{progress.tokens(end.usage.prompt_tokens)}, {end.usage.cached_tokens:,} of them cached"
         lines.append(f"prompt    {prompt}, {end.timings.prompt_s:.2f} s")
         lines.append(f"thinking  {progress.tokens(end.usage.reasoning_tokens)}, {end.timings.reasoning_s:.1f} s")

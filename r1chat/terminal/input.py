@@ -67,6 +67,7 @@ class ReplTerminal:
         on_submit: a message was entered: its text, and whether it was pasted (then it is never a command).
         on_interrupt: Ctrl-C while `busy`.
         on_leave: Ctrl-D or a second Ctrl-C at an empty prompt, a hang-up or SIGTERM; the application ends after it.
+        on_paste: something was pasted into the message.
         bar: the text of the bottom bar, asked at every redraw.
         complete: candidates for the last word of the text before the cursor.
         at_once: whether a typed message is submitted even while `busy`.
@@ -83,6 +84,7 @@ class ReplTerminal:
         on_submit: Callable[[str, bool], None],
         on_interrupt: Callable[[], None],
         on_leave: Callable[[], None] = lambda: None,
+        on_paste: Callable[[], None] = lambda: None,
         bar: Callable[[], str] = lambda: "",
         complete: Callable[[str], Iterable[str]] = lambda text: (),
         at_once: Callable[[str], bool] = lambda text: False,
@@ -94,6 +96,7 @@ class ReplTerminal:
         self._screen = screen
         self._live = live
         self._on_submit, self._on_interrupt, self._on_leave = on_submit, on_interrupt, on_leave
+        self._on_pasted = on_paste
         self._bar = bar
         self._at_once = at_once
         self._clock = clock
@@ -151,6 +154,11 @@ class ReplTerminal:
     def refresh(self) -> None:
         """Redraw, because what `bar` tells has changed."""
         self._wake()
+
+    @property
+    def draft(self) -> str:
+        """What is typed so far."""
+        return self._buffer.text
 
     @property
     def busy(self) -> bool:
@@ -302,6 +310,7 @@ class ReplTerminal:
         data = event.data.replace("\r\n", "\n").replace("\r", "\n")
         self._pasted = self._pasted or "\n" in data or not self._buffer.document.text_before_cursor
         self._buffer.insert_text(data)
+        self._call_back(self._on_pasted)
 
     def _on_text_changed(self, buffer: Buffer) -> None:
         self._interrupted = False

@@ -8,6 +8,7 @@ _CUTS = {
     Reason.LENGTH: "cut at --max-tokens",
     Reason.LIMIT: "cut at the default limit",
     Reason.CONTEXT: "cut: the context window is full",
+    Reason.LOOP: "cut: it went in circles",
     Reason.CANCELLED: "interrupted",
     Reason.DIED: "the engine died",
     Reason.ERROR: "failed",

@@ -5,6 +5,7 @@ the wire to the parent, the pipe's sink and the screen, each measured alone over
 """
 
 import io
+import random
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from statistics import median
@@ -18,7 +19,8 @@ from r1chat.core.reasoning import ReasoningSplitter
 from r1chat.core.sampling import Sampling
 from r1chat.engine import llama, wire
 from r1chat.engine.base import Request
-from r1chat.engine.session import Inbox, Session
+from r1chat.engine.generation import Inbox
+from r1chat.engine.session import Session
 from r1chat.terminal.live import Live
 from r1chat.terminal.plain import PlainSink
 from r1chat.terminal.screen import Screen, Size
@@ -27,22 +29,29 @@ EARLY, LATE = 100, 8000  # tokens
 WINDOW = 50  # tokens on either side
 N_CTX = 32_768
 PIECES = [b" the", b" number", b" is", b" 12", b",", b" so", b" we", b" add", b".", b"\n", b" \xe4\xbd", b"\xa0"]
+HALF = 10  # the piece that ends within a character
 CLOSE = 1000  # the id of the closing tag
 
 
 class Library:
-    """llama.cpp's functions as the sampler calls them: each answers at once; drawing walks through PIECES."""
+    """llama.cpp's functions as the sampler calls them: each answers at once; drawing gives pieces in random order.
+
+    A text that repeated itself would be ended. The two halves of a character follow each other.
+    """
 
     def __init__(self, *, thinks: bool) -> None:
         self._thinks = thinks
         self._n = 0
+        rng = random.Random(0)
+        drawn = (rng.randrange(len(PIECES) - 1) for _ in range(2 * LATE))
+        self._ids = [id for first in drawn for id in ([first, first + 1] if first == HALF else [first])]
 
     def __getattr__(self, name: str) -> Callable[..., int]:
         return lambda *arguments: 1
 
     def llama_sampler_sample(self, *arguments: Any) -> int:
         self._n += 1
-        return CLOSE if self._n == 1 and not self._thinks else self._n % len(PIECES)
+        return CLOSE if self._n == 1 and not self._thinks else self._ids[self._n]
 
 
 class Vocabulary:

@@ -44,7 +44,8 @@ def test_help_needs_no_engine(r1chat: Command) -> None:
     """`r1chat run --help` names every option of the contract, and imports nothing heavy."""
     done = r1chat("run", "--help")
     options = (
-        "--file --system --math --raw --thinking --json --jsonl --verbose --max-tokens --think-budget --no-think "
+        "--file --system --math --raw --thinking --json --jsonl --verbose --max-tokens --think-budget "
+        "--think-min --no-think --overflow "
         "--temp --top-p --top-k --min-p --repeat-penalty --seed --stop --ctx --threads "
         "--gpu-layers --kv --cpu-moe --vram --ram --margin --pace"
     )
@@ -83,6 +84,10 @@ def test_help_needs_no_engine(r1chat: Command) -> None:
         ("run", "demo", "q", "--think-budget", "soon"),
         ("run", "demo", "q", "--think-budget", "-3"),
         ("run", "demo", "q", "--think-budget", "5", "--no-think"),
+        ("run", "demo", "q", "--think-min", "5", "--no-think"),
+        ("run", "demo", "q", "--think-min", "6", "--think-budget", "5"),
+        ("run", "demo", "q", "--think-min", "-1"),
+        ("run", "demo", "q", "--overflow", "newest"),
         ("run", "demo", "q", "--raw", "--math"),
         ("run", "demo", "q", "--raw", "--system", "s"),
         ("run", "", "q"),

@@ -12,15 +12,17 @@ import pytest
 
 from r1chat.core.events import Answer, Event, Finished, Notice, Progress, Reason, Reasoning, Started
 from r1chat.core.memory import Plan
-from r1chat.core.messages import Message, Role
-from r1chat.core.prompt import Text, render, starts_inside
+from r1chat.core.messages import Message, Partial, Role
+from r1chat.core.prompt import Special, Text, render, starts_inside
 from r1chat.core.sampling import Sampling
-from r1chat.engine.base import AnswerNow, Cancel, Request, Steer, ThinkBudget
+from r1chat.engine.base import AnswerNow, Cancel, Request, Spent, Steer, ThinkBudget
 from r1chat.engine.selfcheck import SelfCheck, Verdict
+from r1chat.engine.thinking import ENDING
 from r1chat.engine.worker import WorkerEngine, WorkerTurn
 from r1chat.errors import EngineError, UsageError
 from r1chat.models.library import demo_path
 from tests.law import check_law, texts
+from tests.processes import wait_until_idle
 
 DEADLINE = 60.0  # seconds after which a hang is called one
 
@@ -175,7 +177,7 @@ def test_answer_now_closes_the_thinking(engine: WorkerEngine) -> None:
 
 
 def test_a_hint_is_put_into_the_thinking(engine: WorkerEngine) -> None:
-    """Steer's text stands in the thinking, marked as forced, and the thinking goes on."""
+    """Steer's text stands in the thinking as the user's, a paragraph of its own, and the thinking goes on."""
     turn = engine.start(request(pace=50.0))
     sent = []
 
@@ -185,7 +187,113 @@ def test_a_hint_is_put_into_the_thinking(engine: WorkerEngine) -> None:
             turn.control(Steer("\nCheck it: 5 + 5.\n"))
 
     events = drained(turn, steer)
-    assert "\nCheck it: 5 + 5.\n" == "".join(e.text for e in events if isinstance(e, Reasoning) and e.forced)
+    forced = [event for event in events if isinstance(event, Reasoning) and event.forced]
+    put_in = "".join(event.text for event in forced)
+    assert "Wait, the user gives me a hint: Check it: 5 + 5.\n\n" == put_in.lstrip("\n")
+    assert f"\n\n{put_in.lstrip()}" in texts(events)[0]
+    assert any(isinstance(event, Reasoning) for event in events[events.index(forced[-1]) + 1 :])
+
+
+def test_a_long_budget_lands_softly(engine: WorkerEngine) -> None:
+    """The thinking and the sentence that closes it stay within the budget, and the answer follows."""
+    budget = ThinkBudget(n_tokens=300, least=250)  # the demo alone would not think that long
+    events = drained(engine.start(request(think_budget=budget)))
+    forced = "".join(event.text for event in events if isinstance(event, Reasoning) and event.forced)
+    assert ENDING[0] in forced
+    assert "think-budget" in [event.code for event in events if isinstance(event, Notice)]
+    n_closing = engine.count([Text("\n"), Special("</think>"), Text("\n\n")])
+    assert 250 < finished(events).usage.reasoning_tokens <= 300 + n_closing
+    assert texts(events)[1].strip()
+
+
+@pytest.mark.parametrize("least", [1, 40, 100, 400])
+def test_the_least_thinking_is_thought(engine: WorkerEngine, least: int) -> None:
+    """However soon the model wants to end, so many tokens are thought, in one thinking, and then it answers."""
+    events = drained(engine.start(request(think_budget=ThinkBudget(least=least))))
+    assert finished(events).usage.reasoning_tokens >= least
+    assert texts(events)[1].strip()
+    alone = texts(drained(engine.start(request())))[0]
+    assert texts(events)[0].startswith(alone.rstrip("\n"))  # up to its end nothing is changed
+    nudges = [event for event in events if isinstance(event, Reasoning) and event.forced]
+    assert bool(nudges) == (least > 62)  # the demo's own thinking has so many tokens
+
+
+def test_a_hint_to_an_answer_is_told_to_be_late(engine: WorkerEngine) -> None:
+    """What can't be put in any more is not dropped in silence."""
+    turn = engine.start(request(pace=200.0))
+    sent = []
+
+    def steer(event: Event) -> None:
+        if isinstance(event, Answer) and event.text.strip() and not sent:
+            sent.append(1)
+            turn.control(Steer("too late"))
+            turn.control(AnswerNow())
+
+    assert ["steer-late"] == [event.code for event in drained(turn, steer) if isinstance(event, Notice)]
+
+
+def partial_of(events: list[Event]) -> Partial:
+    """What a cut turn has said."""
+    thinking, answer = texts(events)
+    return Partial(thinking, answer or None)
+
+
+def gone_on(partial: Partial, question: str, spent: Spent, **options: object) -> Request:
+    """The request that goes on with a cut turn."""
+    segments = tuple(render([Message(Role.USER, question)], partial=partial))
+    options.setdefault("sampling", Sampling(temperature=0.0))
+    return Request(segments, starts_inside(segments), spent=spent, **options)  # type: ignore[arg-type]
+
+
+def test_a_cut_turn_goes_on_as_if_it_had_not_been_cut(engine: WorkerEngine) -> None:
+    """Cut after any number of tokens, in the thinking or in the answer, both parts are the whole, at temperature 0.
+
+    Nothing is computed twice.
+    """
+    question = "What is 987 + 789?"
+    whole = drained(engine.start(request(question)))
+    n_whole = finished(whole).usage.reasoning_tokens + finished(whole).usage.answer_tokens
+    kinds = set()
+    for n_tokens in range(1, n_whole, 7):
+        first = drained(engine.start(request(question, max_tokens=n_tokens)))
+        assert Reason.LENGTH is finished(first).reason
+        spent = Spent(finished(first).usage.reasoning_tokens)
+        rest = drained(engine.start(gone_on(partial_of(first), question, spent)))
+        thinking, answer = (a + b for a, b in zip(texts(first), texts(rest), strict=True))
+        assert texts(whole) == (thinking, answer)
+        usage = finished(rest).usage
+        kinds.add(bool(texts(first)[1]))
+        assert usage.prompt_tokens - usage.cached_tokens <= 2  # the last token's logits, and a tag drawn anew
+        assert usage.prompt_tokens + usage.reasoning_tokens + usage.answer_tokens <= n_whole + 20
+    assert {False, True} == kinds
+
+
+def test_a_cancelled_turn_goes_on_too(engine: WorkerEngine) -> None:
+    """A cancel leaves the cache where the text is."""
+    whole = texts(drained(engine.start(request())))
+    turn = engine.start(request(pace=300.0))
+    first = drained(turn, lambda event: turn.control(Cancel()) if isinstance(event, Reasoning) else None)
+    assert Reason.CANCELLED is finished(first).reason
+    rest = drained(engine.start(gone_on(partial_of(first), "What is 17 + 25?", Spent())))
+    assert whole == tuple(a + b for a, b in zip(texts(first), texts(rest), strict=True))
+    assert finished(rest).usage.prompt_tokens - finished(rest).usage.cached_tokens <= 2
+
+
+def test_a_turn_goes_on_in_a_new_child(engine: WorkerEngine) -> None:
+    """Without the cache it is computed again from the text, and goes on the same way."""
+    whole = texts(drained(engine.start(request())))
+    first = drained(engine.start(request(max_tokens=30)))
+    engine.load(Plan(n_ctx=1024, n_threads=1))
+    rest = drained(engine.start(gone_on(partial_of(first), "What is 17 + 25?", Spent())))
+    assert 0 == finished(rest).usage.cached_tokens
+    assert whole == tuple(a + b for a, b in zip(texts(first), texts(rest), strict=True))
+
+
+def test_a_prompt_that_leaves_too_little_free_is_refused(engine: WorkerEngine) -> None:
+    """Who wants a share of the context free gets an error and not a cut answer."""
+    text = "1 + " * 200
+    assert Reason.ERROR is finished(drained(engine.start(request(text, free=0.5, max_tokens=1)))).reason
+    assert Reason.LENGTH is finished(drained(engine.start(request(text, free=0.1, max_tokens=1)))).reason
 
 
 def test_the_thinking_leaves_room_for_the_answer(check: SelfCheck) -> None:
@@ -284,8 +392,22 @@ def test_warming_computes_the_prompt_ahead(engine: WorkerEngine) -> None:
     """What was warmed is in the cache when the request comes."""
     drained(engine.start(request()))
     engine.warm(request("What is 888 - 777?"))
-    engine.count(())  # the child takes one message after the other
+    wait_until_idle(child_of(engine))
     usage = finished(drained(engine.start(request("What is 888 - 777?")))).usage
+    assert usage.prompt_tokens - 1 == usage.cached_tokens
+
+
+def test_what_is_computed_ahead_keeps_nobody_waiting(check: SelfCheck) -> None:
+    """A count comes at once and the work goes on behind it; a newer wish replaces an older one."""
+    engine = WorkerEngine(str(demo_path()), check)
+    engine.load(Plan(n_ctx=1024, n_threads=1, n_batch=16, n_ubatch=16))
+    drained(engine.start(request(max_tokens=1)))
+    engine.warm(request("9 - 8 " * 150))
+    engine.warm(request("12 + " * 150))
+    assert engine.count([Text("12")]) > 0
+    wait_until_idle(child_of(engine))
+    usage = finished(drained(engine.start(request("12 + " * 150, max_tokens=1)))).usage
+    engine.close()
     assert usage.prompt_tokens - 1 == usage.cached_tokens
 
 
