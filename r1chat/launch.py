@@ -162,7 +162,8 @@ def check_wishes(wishes: Wishes, machine: Devices) -> None:
         hint = f"Install a build for it: {idle[0].command}" if idle else "Leave out --gpu-layers and --vram."
         raise UsageError("This build of llama-cpp-python can't use a GPU of this machine.", hint=hint)
     if len(wishes.vram) > max(1, n_gpus):
-        raise UsageError(f"--vram names {len(wishes.vram)} GPUs, but there are {n_gpus}.", hint="See: r1chat fit")
+        has = n_gpus or "none that this build of llama-cpp-python can use"
+        raise UsageError(f"--vram names {len(wishes.vram)} GPUs; this machine has {has}.", hint="See: r1chat doctor")
 
 
 def settle(shape: Shape, machine: Devices, wishes: Wishes, path: Path, runs: DryRuns) -> Plan:
@@ -172,21 +173,35 @@ def settle(shape: Shape, machine: Devices, wishes: Wishes, path: Path, runs: Dry
     not measured. Raises what `plan` raises.
     """
     make = partial(plan, shape, machine, wishes)
-    chosen = make()
-    if not chosen.n_gpu_layers and chosen.rung == plan(shape, Devices(machine.n_threads), wishes).rung:
-        return chosen
+    with contextlib.suppress(FitError):  # by the formula; the true buffers may have room yet
+        chosen = make()
+        if not chosen.n_gpu_layers and chosen.rung == plan(shape, Devices(machine.n_threads), wishes).rung:
+            return chosen
     return measured_plan(make, shape, machine, path, runs)
 
 
 def measured_plan(
     make: Callable[[Measured | None], Plan], shape: Shape, machine: Devices, path: Path, runs: DryRuns
 ) -> Plan:
-    """Plan with measured buffers; with the estimate where the library can't tell. Raises what `make` raises."""
-    chosen = make(None)
+    """Plan with measured buffers; with the estimate where the library can't tell. Raises what `make` raises.
+
+    Where the estimate, an upper bound, leaves no way, the plan that there would be without any buffers is measured.
+    """
+    refusal: FitError | None = None
+    try:
+        chosen = make(None)
+    except FitError as error:
+        refusal = error
+        try:
+            chosen = make(Measured((0,) * (len(machine.gpus) + 1)))
+        except FitError:
+            raise error from None
     worst: tuple[int, ...] = ()
     for _ in range(ROUNDS):
         measured = runs.measure(path, shape.digest, chosen, machine.gpus)
         if measured is None:
+            if refusal:
+                raise refusal
             return chosen
         worst = tuple(map(max, zip(worst or measured.compute_bytes, measured.compute_bytes, strict=True)))
         again = make(measured)
@@ -210,7 +225,7 @@ def idle_notice(machine: Devices, paths: Paths, look: IdleGpus = host.idle_gpus)
     """Say that a GPU of this machine is not used, and what changes that; once, and then never look again."""
     if paths.told_gpus.exists() or not (idle := look(machine.gpus)):
         return ""
-    names = ", ".join(gpu.name for gpu in idle)
+    names = host.names(idle)
     with contextlib.suppress(OSError):
         paths.told_gpus.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         paths.told_gpus.write_text(names, "utf-8")

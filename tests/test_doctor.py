@@ -274,13 +274,13 @@ def test_the_memory(
 
 
 def test_the_cores(around: Surroundings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a container allows is named only where it is less than what there is."""
+    """What a quota allows is named only where it is less than what there is."""
     check = machine.cores(around)
     assert (OK, devices.usable_cores()) == (check.verdict, check.data["usable"])
     monkeypatch.setattr(devices, "physical_cores", lambda: 8)
     monkeypatch.setattr(devices, "quota_cores", lambda: 3)
     assert "3 cores to compute with: " in machine.cores(around).message
-    assert "the container may use 3" in machine.cores(around).message
+    assert "a quota of time allows 3" in machine.cores(around).message
 
 
 # The disk

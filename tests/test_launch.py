@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from r1chat import paths
-from r1chat.core.memory import Devices, Wishes
+from r1chat.core.memory import Devices, Wishes, plan
 from r1chat.core.placement import Device
 from r1chat.engine.dryrun import DryRuns
 from r1chat.engine.host import IdleGpu
@@ -155,6 +155,18 @@ def test_a_plan_is_measured_where_it_matters(tmp_path: Path) -> None:
     assert "f16" == tight.type_k  # by the estimate only q8_0 would fit
     on_gpu = settle(shape, Devices(1, 1 << 34, gpus=(SMALL,)), Wishes(), demo_path(), runs)
     assert (5, False) == (on_gpu.n_gpu_layers, on_gpu.estimated)
+
+
+def test_what_only_the_estimate_refuses_is_measured(tmp_path: Path) -> None:
+    """The formula is an upper bound: a wish for which it finds no room is refused by the dry run or not at all."""
+    shape, wishes = shape_of(read_model(demo_path()).header), Wishes(n_ctx=2048, kv="f16")
+    tight = Devices(1, 12_600_000)
+    with pytest.raises(FitError):
+        plan(shape, tight, wishes)
+    assert not settle(shape, tight, wishes, demo_path(), DryRuns(None)).estimated
+    for devices, path in ((Devices(1, 8_000_000), demo_path()), (tight, tmp_path / "none")):
+        with pytest.raises(FitError):
+            settle(shape, devices, wishes, path, DryRuns(None))
 
 
 def test_a_plan_stays_an_estimate_where_nothing_can_be_measured(tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def test_an_interrupt_while_the_prompt_is_read(r1chat: Command, tmp_path: Path) 
     model = slow(tmp_path / "slow.gguf")
     with repl(r1chat, str(model), "--max-tokens", "3", columns=100) as console:
         wait_for(lambda: context(console) == 0, "the model")
-        console.paste("\n".join(f"{n} bottles of beer on the wall" for n in range(140)))
+        console.paste("\n".join(f"{n} bottles of beer on the wall" for n in range(90)))
         console.type("\r")
         wait_for(lambda: re.search(r"reading the prompt… [1-9]", console.text) is not None, "a first batch")
         console.type("\x03")
@@ -168,7 +168,7 @@ def test_an_interrupt_while_the_prompt_is_read(r1chat: Command, tmp_path: Path) 
         enter(console, "/continue")
         console.wait("cut at --max-tokens")
         n_prompt, n_cached = cached(console)
-        assert n_prompt > 4000
+        assert n_prompt > 2500
         assert n_cached >= 512
 
 
@@ -180,7 +180,7 @@ def test_an_interrupted_turn_goes_on(r1chat: Command, options: tuple[str, ...], 
         enter(console, words)
         console.wait(DONE)
         whole = said(turn(console))
-    with repl(r1chat, "demo", *GREEDY, *options, "--pace", "12", columns=120) as console:
+    with repl(r1chat, "demo", *GREEDY, *options, "--pace", "20", columns=120) as console:
         enter(console, words)
         console.wait(stage)
         wait_for(lambda: len(turn(console)) > 60, "some of it")

@@ -234,9 +234,11 @@ def _at_hand(job: Job, screen: Screen) -> Target:
     return found
 
 
-def _opening(launched: Launched) -> tuple[Notice, ...]:
-    """What is to be said in the first turn about how it came to this model."""
-    notices = {"quantization": launched.target.notice, "idle-gpu": idle_notice(launched.devices, paths.find())}
+def _opening(launched: Launched, *, is_heard: bool = True) -> tuple[Notice, ...]:
+    """What is to be said in the first turn about how it came to this model; what is said once waits to be heard."""
+    notices = {"quantization": launched.target.notice}
+    if is_heard:
+        notices["idle-gpu"] = idle_notice(launched.devices, paths.find())
     return tuple(Notice(code, text) for code, text in notices.items() if text)
 
 
@@ -265,7 +267,7 @@ def _ask(
 ) -> Exchange:
     """Run the one turn, with Ctrl-C in its hands. `kept`: it goes into a session."""
     family = launched.shape.family
-    opening = _opening(launched)
+    opening = _opening(launched, is_heard=not isinstance(sink, PlainSink) or sink.shows_notices)
     chat = Chat(
         launched.engine,
         family=family,
