@@ -165,6 +165,7 @@ class Repl:
         try:
             self.launched.engine.count(())
             self._on_loaded()
+            self.live.prepare()
         except R1ChatError as error:
             if not self.terminal.busy:  # else the turn that waits says it
                 self._complain(error)
