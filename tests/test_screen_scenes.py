@@ -14,7 +14,7 @@ from tests.processes import wait_for
 from tests.tmux import Tmux, needs_tmux
 
 pytestmark = needs_tmux
-SLOW = ("--pace", "8", "--seed", "1")
+SLOW = ("--pace", "4", "--seed", "1")
 SHORT = ("--max-tokens", "12", "--seed", "1")
 DONE = " tok/s · "
 NO_PAGER = {"PAGER": "", "LESS": ""}
@@ -71,7 +71,7 @@ def test_queued_messages_are_sent_in_order(r1chat: Command) -> None:
 
 def test_the_thinking_folds_and_unfolds(r1chat: Command) -> None:
     """Shift-Tab folds the running thinking into its one line; what is printed stays; after the turn it prints all."""
-    with scene(r1chat, "--pace", "15", "--seed", "1") as tmux:
+    with scene(r1chat, "--pace", "6", "--seed", "1") as tmux:
         tmux.type("What is 17 + 25?")
         tmux.press("Enter")
         tmux.wait("│ ", 2)
@@ -89,6 +89,21 @@ def test_the_thinking_folds_and_unfolds(r1chat: Command) -> None:
         again = [line for line in tmux.text.split("\n") if line.startswith("│")][len(printed) :]
         assert len(again) >= len(printed)
         assert re.search(r"thought for [\d.]+ s, \d+ tokens", tmux.text)
+
+
+def test_f2_asks_for_the_answer_now(r1chat: Command) -> None:
+    """The thinking ends there, and the answer comes."""
+    with scene(r1chat, "--pace", "5", "--seed", "1") as tmux:
+        tmux.type("What is 17 + 25?")
+        tmux.press("Enter")
+        tmux.wait("thinking… ")
+        tmux.press("F2")
+        tmux.wait("answering… ")
+        n_tokens = re.search(r"thought for [\d.]+ s, (\d+) token", tmux.text)
+        assert n_tokens
+        assert int(n_tokens[1]) < 40  # it has 52 when it is left alone
+        tmux.press("C-c")
+        tmux.wait("interrupted")
 
 
 def test_folded_and_hidden_from_the_start(r1chat: Command) -> None:

@@ -78,7 +78,7 @@ class Tmux:
 
     def paste(self, text: str) -> None:
         """Paste as a terminal does; marked, if the program has asked for that."""
-        subprocess.run(["tmux", "-L", self._server, "load-buffer", "-"], input=text.encode(), check=True)
+        subprocess.run(["tmux", "-u", "-L", self._server, "load-buffer", "-"], input=text.encode(), check=True)
         self._call("paste-buffer", "-p", "-r")
 
     def resize(self, columns: int, rows: int) -> None:
@@ -98,7 +98,7 @@ class Tmux:
             raise AssertionError(f"{error}; there was:\n{self.text}") from None
 
     def _call(self, *args: str) -> str:
-        argv = ["tmux", "-L", self._server, *args]
+        argv = ["tmux", "-u", "-L", self._server, *args]
         done = subprocess.run(argv, capture_output=True, env={**os.environ, **self._env}, check=False)
         assert done.returncode == 0, f"{argv}: {done.stderr.decode()}"
         return done.stdout.decode()

@@ -1,12 +1,13 @@
 """Files that go with a question: /file, and what an `@` names. Checked before anything is asked."""
 
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from r1chat.core.sanitize import clean
 from r1chat.core.sizes import size_text
-from r1chat.errors import NotFoundError, R1ChatError, UsageError
+from r1chat.errors import R1ChatError, UsageError
 from r1chat.files import read_text
 from r1chat.terminal.completion import Candidate, files
 
@@ -42,27 +43,25 @@ def paths(repl: "Repl", argument: str) -> Iterable[Candidate]:
 
 def read(repl: "Repl", path: Path) -> tuple[str, str]:
     """Give a file's name and text. Raises NotFoundError, or UsageError if it is not a text that can fit."""
-    path = _home(path)
-    if path.exists() and not path.is_file() and not path.is_dir():
+    try:
+        path = path.expanduser()
+        status = path.stat()
+    except (OSError, ValueError, RuntimeError):  # RuntimeError: no home for ~
+        return read_text(path)  # which says what is wrong with it
+    if stat.S_ISREG(status.st_mode):
+        n_ctx = repl.launched.plan.n_ctx
+        if status.st_size > BYTES_PER_TOKEN * n_ctx:
+            size = size_text(status.st_size)
+            raise UsageError(
+                f"{path} has {size}, far more than the context of {n_ctx:,} tokens holds.",
+                hint="Attach a part of it, or start r1chat with a larger --ctx.",
+            )
+    elif not stat.S_ISDIR(status.st_mode):
         raise UsageError(f"{path} is no ordinary file.", hint="Only text files can be attached.")
-    most = BYTES_PER_TOKEN * repl.launched.plan.n_ctx
-    if path.is_file() and (n_bytes := path.stat().st_size) > most:
-        raise UsageError(
-            f"{path} has {size_text(n_bytes)}, far more than the context of {repl.launched.plan.n_ctx:,} tokens holds.",
-            hint="Attach a part of it, or start r1chat with a larger --ctx.",
-        )
-    name, text = read_text(path)
-    return name, text
+    return read_text(path)
 
 
 def described(attached: tuple[str, str]) -> str:
     """Name an attached file and its size."""
     name, text = attached
     return f"{clean(name)} ({len(text):,} characters)"
-
-
-def _home(path: Path) -> Path:
-    try:
-        return path.expanduser()
-    except RuntimeError as error:
-        raise NotFoundError(f"There is no file {path}.", hint="Check its path.") from error

@@ -313,6 +313,7 @@ class Repl:
             self.launched.engine.count(())
             if self.keeper:
                 remember(self.model, self.paths)
+            self.live.prepare()
         except R1ChatError as error:
             self._loading = "not loaded"
             if not self.terminal.busy:  # else the turn that waits says it

@@ -38,7 +38,7 @@ from r1chat.terminal.completion import Candidate
 from r1chat.terminal.keys import Deeds, bindings
 from r1chat.terminal.live import Live, Thinking
 from r1chat.terminal.outbox import N_SHOWN, Entry, Outbox
-from r1chat.terminal.paint import REDRAW_SECONDS, SLOWDOWN
+from r1chat.terminal.paint import pause
 from r1chat.terminal.prompt import CONTINUATION, PROMPT, Prompt
 from r1chat.terminal.screen import Screen
 from r1chat.terminal.wrap import fit, fold, width
@@ -282,7 +282,7 @@ class ReplTerminal:
         self._write(rows)
         self._app.redraw()
         now = self._clock()
-        self._due = now + max(REDRAW_SECONDS, SLOWDOWN * (now - began))
+        self._due = now + pause(now - began)
         if frame.status and self._tick is None:
             self._tick = asyncio.get_running_loop().call_later(TICK_SECONDS, self._on_tick)
 

@@ -103,6 +103,10 @@ class Live:
             case Finished():
                 self._finish(event)
 
+    def prepare(self) -> None:
+        """Import what renders an answer, which takes a tenth of a second, before the first answer needs it."""
+        _ = self._markdown
+
     def note(self, text: str) -> None:
         """Put a remark of the program between the model's rows."""
         self._remark(clean(text), self._screen.shade("33", "35"), self._screen.glyph("▸ ", "> "))

@@ -24,13 +24,19 @@ from r1chat.terminal.screen import Screen
 from r1chat.terminal.wrap import width
 
 REDRAW_SECONDS = 0.05  # 20 times a second, which looks smooth and costs little
-SLOWDOWN = 10  # a redraw that takes long is followed by ten times as long without one: at most 9 % of the time
+SLOWDOWN = 25  # a redraw that takes long is followed by 25 times as long without one: at most 4 % of the time
+MOST_PAUSE = 0.5  # seconds; but no longer than that, whatever a redraw took
 _SYNC = "\x1b[?2026h", "\x1b[?2026l"  # synchronized output: the frame appears at once; ignored where it is unknown
 _CURSOR = "\x1b[?25l", "\x1b[?25h"  # hidden only while a frame is written, so that there is nothing to restore later
 # Not simply \x1b[J: where that is told to clear the whole screen, tmux moves what was on it into the scrollback.
 ERASE_DOWN = "\x1b[C\x1b[J\x1b[1K\x1b[G"
 _WRAP_OFF, _WRAP_ON = "\x1b[?7l", "\x1b[?7h"
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def pause(took: float) -> float:
+    """Say how many seconds the screen rests after a redraw that took so many."""
+    return min(max(REDRAW_SECONDS, SLOWDOWN * took), MOST_PAUSE)
 
 
 def cells(row: str) -> int:
@@ -113,7 +119,7 @@ class TerminalSink:
         frame = self._live.frame()
         self._paint(frame)
         now = self._clock()
-        self._due = now + max(REDRAW_SECONDS, SLOWDOWN * (now - began))
+        self._due = now + pause(now - began)
 
     def __enter__(self) -> "TerminalSink":
         if sys.platform != "win32":

@@ -109,8 +109,7 @@ def test_a_chat_grows_into_the_final_text(
     emulate: Emulate, monkeypatch: pytest.MonkeyPatch, spoken: Spoken, columns: int
 ) -> None:
     """The same above a prompt that is typed into meanwhile: question, answer, question, and nothing of the prompt."""
-    monkeypatch.setattr(terminal_input, "REDRAW_SECONDS", 0.0)
-    monkeypatch.setattr(terminal_input, "SLOWDOWN", 0)
+    monkeypatch.setattr(terminal_input, "pause", lambda took: 0.0)
     size = Size(columns, ROWS)
     screen = replace(KINDS["colours"], size=lambda: size)
     emulator = emulate(size)
