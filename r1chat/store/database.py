@@ -18,6 +18,7 @@ from r1chat.store import schema
 
 PATIENCE = 10.0  # seconds to wait for another process that writes; one transaction takes milliseconds
 _BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_HELD = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _SUFFIXES = ("", "-wal", "-shm")
 
 
@@ -36,7 +37,7 @@ def connect(path: Path) -> Opened:
     The connection is in autocommit mode and belongs to the calling thread.
     """
     try:
-        return _connect(path)
+        return _patiently(path)
     except sqlite3.DatabaseError as error:
         if not is_broken(error):
             raise failure(error, path) from error
@@ -48,7 +49,7 @@ def connect(path: Path) -> Opened:
     aside = move_aside(path)
     notice = f"The sessions' file was broken. It is kept as {clean(str(aside))}, and a new one begins."
     try:
-        opened = _connect(path)
+        opened = _patiently(path)
     except (sqlite3.Error, OSError) as error:
         raise failure(error, path) from error
     return Opened(opened.connection, opened.searchable, notice)
@@ -99,7 +100,7 @@ def failure(error: Exception, path: Path) -> StoreError:
     name = clean(str(path))
     if code == sqlite3.SQLITE_FULL:
         return StoreError(f"The disk is full: the session can't be written to {name}.", hint="Make room on it.")
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+    if code in _HELD:
         return StoreError(f"Another program holds {name}.", hint="Wait for it, and try again.")
     if code in _BROKEN:
         return StoreError(f"{name} is damaged.", hint="The next chat moves it aside and begins a new one.")
@@ -123,6 +124,18 @@ def move_aside(path: Path) -> Path:
             f"{clean(str(path))} is damaged, and can't be moved aside: {error.strerror}.", hint="Move it away."
         ) from error
     return aside
+
+
+def _patiently(path: Path) -> Opened:
+    """Connect. Where several programs make the file at once, SQLite does not wait for its turn by itself."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return _connect(path)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in _HELD or time.monotonic() > end:
+                raise
+        time.sleep(0.02)
 
 
 def _connect(path: Path) -> Opened:

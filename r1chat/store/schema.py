@@ -114,9 +114,12 @@ def make_index(connection: sqlite3.Connection) -> bool:
         return True
     except sqlite3.OperationalError:
         pass
+    connection.execute("BEGIN IMMEDIATE")  # else it could not wait for another program that makes it
     try:
         connection.execute(_WORDS)
+        connection.execute("COMMIT")
     except sqlite3.OperationalError as error:
+        connection.execute("ROLLBACK")
         if "no such module" in str(error):
             return False
         raise

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import stat
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -287,3 +288,27 @@ def test_a_session_that_is_open_elsewhere(file: Path) -> None:
         with pytest.raises(StoreError, match="is open in an r1chat"):
             store.remove(["heat22"])
         store.claim("sums33")
+
+
+def test_many_make_the_file_at_once(tmp_path: Path) -> None:
+    """Programs that find no file and make it in the same moment wait for each other."""
+    problems: list[Exception] = []
+
+    def begin(file: Path, together: threading.Barrier) -> None:
+        together.wait()
+        try:
+            with open_store(file) as store:
+                store.sessions()
+        except StoreError as error:
+            problems.append(error)
+
+    for number in range(40):
+        together = threading.Barrier(6)
+        threads = [
+            threading.Thread(target=begin, args=(tmp_path / f"{number}.db", together)) for _ in range(together.parties)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert [] == problems
