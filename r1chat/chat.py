@@ -78,7 +78,7 @@ class Chat:
         self._engine = engine
         self._family = family
         self.options = options or Options()
-        self._system = system
+        self.system = system  # may be changed between turns, like the options
         self._opening = tuple(opening)  # told in the next turn
         self._advised = False  # whether a first turn has told what we do otherwise than DeepSeek recommends
         self._warned = False  # whether it was said that the context is nearly full
@@ -250,7 +250,7 @@ class Chat:
         return self._engine.count(render(self.messages, family=self._family, think=None))
 
     def _system_messages(self) -> list[Message]:
-        return [Message(Role.SYSTEM, self._system)] if self._system else []
+        return [Message(Role.SYSTEM, self.system)] if self.system else []
 
     def _draw_seed(self, seed: int | None = None) -> int:
         seed = self.options.sampling.seed if seed is None else replace(self.options.sampling, seed=seed).seed
@@ -296,7 +296,7 @@ class Chat:
         if self.options.sampling.greedy:
             text = "At temperature 0, R1 tends to repeat itself without end; DeepSeek recommends 0.6."
             yield Notice("greedy", text)
-        if self._system and not FAMILIES[self._family].advises_system:
+        if self.system and not FAMILIES[self._family].advises_system:
             text = "DeepSeek recommends R1 without a system prompt: put instructions into the question."
             yield Notice("system-prompt", text)
 

@@ -8,7 +8,8 @@
     ├── UnusableError           6  the file is there, but it can't be run
     │   └── GGUFError           6  not a GGUF file, or a broken or unsupported one
     ├── EngineError             6  the engine refused, failed or died
-    └── ContextError            7  the prompt does not fit into the context window
+    ├── ContextError            7  the prompt does not fit into the context window
+    └── StoreError              1  the sessions can't be read or written
 
 The exit codes are the contract of `r1chat run` (docs/design.md, section 5). An interrupt is no error: it ends with 130.
 """
@@ -85,3 +86,7 @@ class ContextError(R1ChatError):
     """The prompt does not fit into the context window."""
 
     exit_code = ExitCode.NO_ANSWER
+
+
+class StoreError(R1ChatError):
+    """The sessions can't be read or written."""

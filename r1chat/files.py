@@ -11,7 +11,7 @@ def read_text(path: Path) -> tuple[str, str]:
     try:
         data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # ValueError: a NUL in the name
-        raise NotFoundError(f"There is no file {path}.", hint="Check the path given with --file.") from error
+        raise NotFoundError(f"There is no file {path}.", hint="Check its path.") from error
     except IsADirectoryError as error:
         raise NotFoundError(f"{path} is a folder, not a file.", hint="Name the files in it one by one.") from error
     except OSError as error:

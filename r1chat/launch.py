@@ -102,6 +102,15 @@ def at_hand(model: str, paths: Paths) -> Target:
     return found
 
 
+def names_of(found: Target | Wish) -> tuple[str, ...]:
+    """Give the names under which settings may speak of a model: those of all its forms, then those of just this one."""
+    title = reference.named(found.title if isinstance(found, Wish) else found.name)
+    quantization = found.quantization if isinstance(found, Wish) else title.quantization
+    every = (*(found.entry.names if found.entry else ()), title.name)
+    own = (found.repository,) if isinstance(found, Wish) else (found.path.stem, found.path.name, str(found.path))
+    return (*every, *(f"{name}:{quantization}" for name in every if quantization), *own)
+
+
 def not_here(wish: Wish) -> NotFoundError:
     """Say that a model is not on this machine, and the command that gets it."""
     size = f" ({size_text(wish.download.n_bytes)})" if wish.download and wish.download.n_bytes else ""
@@ -139,6 +148,11 @@ def launch(target: Target, wishes: Wishes, paths: Paths) -> Launched:
     return Launched(target, shape, engine, machine)
 
 
+def check_file(target: Target) -> None:
+    """Refuse a file that no plan could load, before anything is given up for it. Raises what `launch` does of it."""
+    judge(read_model(target.path).header)
+
+
 def check_wishes(wishes: Wishes, machine: Devices) -> None:
     """Refuse what this machine has not: only plans for another machine may imagine GPUs. Raises UsageError."""
     n_gpus = len(machine.gpus)
@@ -148,7 +162,8 @@ def check_wishes(wishes: Wishes, machine: Devices) -> None:
         hint = f"Install a build for it: {idle[0].command}" if idle else "Leave out --gpu-layers and --vram."
         raise UsageError("This build of llama-cpp-python can't use a GPU of this machine.", hint=hint)
     if len(wishes.vram) > max(1, n_gpus):
-        raise UsageError(f"--vram names {len(wishes.vram)} GPUs, but there are {n_gpus}.", hint="See: r1chat fit")
+        has = n_gpus or "none that this build of llama-cpp-python can use"
+        raise UsageError(f"--vram names {len(wishes.vram)} GPUs; this machine has {has}.", hint="See: r1chat doctor")
 
 
 def settle(shape: Shape, machine: Devices, wishes: Wishes, path: Path, runs: DryRuns) -> Plan:
@@ -158,21 +173,35 @@ def settle(shape: Shape, machine: Devices, wishes: Wishes, path: Path, runs: Dry
     not measured. Raises what `plan` raises.
     """
     make = partial(plan, shape, machine, wishes)
-    chosen = make()
-    if not chosen.n_gpu_layers and chosen.rung == plan(shape, Devices(machine.n_threads), wishes).rung:
-        return chosen
+    with contextlib.suppress(FitError):  # by the formula; the true buffers may have room yet
+        chosen = make()
+        if not chosen.n_gpu_layers and chosen.rung == plan(shape, Devices(machine.n_threads), wishes).rung:
+            return chosen
     return measured_plan(make, shape, machine, path, runs)
 
 
 def measured_plan(
     make: Callable[[Measured | None], Plan], shape: Shape, machine: Devices, path: Path, runs: DryRuns
 ) -> Plan:
-    """Plan with measured buffers; with the estimate where the library can't tell. Raises what `make` raises."""
-    chosen = make(None)
+    """Plan with measured buffers; with the estimate where the library can't tell. Raises what `make` raises.
+
+    Where the estimate, an upper bound, leaves no way, the plan that there would be without any buffers is measured.
+    """
+    refusal: FitError | None = None
+    try:
+        chosen = make(None)
+    except FitError as error:
+        refusal = error
+        try:
+            chosen = make(Measured((0,) * (len(machine.gpus) + 1)))
+        except FitError:
+            raise error from None
     worst: tuple[int, ...] = ()
     for _ in range(ROUNDS):
         measured = runs.measure(path, shape.digest, chosen, machine.gpus)
         if measured is None:
+            if refusal:
+                raise refusal
             return chosen
         worst = tuple(map(max, zip(worst or measured.compute_bytes, measured.compute_bytes, strict=True)))
         again = make(measured)
@@ -196,17 +225,23 @@ def idle_notice(machine: Devices, paths: Paths, look: IdleGpus = host.idle_gpus)
     """Say that a GPU of this machine is not used, and what changes that; once, and then never look again."""
     if paths.told_gpus.exists() or not (idle := look(machine.gpus)):
         return ""
-    names = ", ".join(gpu.name for gpu in idle)
+    names = host.names(idle)
     with contextlib.suppress(OSError):
         paths.told_gpus.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         paths.told_gpus.write_text(names, "utf-8")
     return f"{names}: not used, because this build of llama-cpp-python can't. To install one: {idle[0].command}"
 
 
-def remember(model: str, paths: Paths) -> None:
-    """Keep the word for the model, for a `run` without one. A path is kept whole; what can't be written is not."""
+def lasting(model: str) -> str:
+    """Give a word for the model that means the same in another folder: a path is written whole."""
     if isinstance(found := reference.parse(model), reference.File):
-        model = str(found.path.absolute())  # not resolved: in the Hub's cache a link has the name, its target has none
+        return str(found.path.absolute())  # not resolved: in the Hub's cache a link has the name, its target has none
+    return model
+
+
+def remember(model: str, paths: Paths) -> None:
+    """Keep the word for the model, for a `run` without one. What can't be written is not."""
+    model = lasting(model)
     with contextlib.suppress(OSError):
         paths.last_model.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with os.fdopen(os.open(paths.last_model, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:

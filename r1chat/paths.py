@@ -44,6 +44,11 @@ class Paths:
         return self.state / "last-model"
 
     @property
+    def sessions(self) -> Path:
+        """The database of the sessions."""
+        return self.state / "sessions.db"
+
+    @property
     def history(self) -> Path:
         """The REPL's input history."""
         return self.state / "history"

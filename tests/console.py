@@ -23,14 +23,17 @@ _OWN = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os
 class Console:
     """A program on a terminal. Use it as a context manager; the program is killed at its end."""
 
+    screen_class = pyte.HistoryScreen
+
     def __init__(
         self, argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, columns: int = 80, rows: int = 24
     ) -> None:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        self._screen = pyte.HistoryScreen(columns, rows, history=10_000)
+        self._screen = self.screen_class(columns, rows, history=10_000)
         self._stream = pyte.ByteStream(self._screen)
         self._lock = threading.Lock()
+        self.raw = bytearray()  # what the program wrote, sequences and all
         self.process = subprocess.Popen(
             [sys.executable, "-I", "-c", _OWN, *argv],
             stdin=slave,
@@ -98,4 +101,5 @@ class Console:
             if not data:
                 return
             with self._lock:
+                self.raw += data
                 self._stream.feed(data)

@@ -34,12 +34,12 @@ def engine_of(pid: int) -> psutil.Process:
     return found[0]
 
 
-def wait_for(condition: Callable[[], bool], what: str) -> None:
-    """Return when the condition holds. Fails at the deadline."""
+def wait_for(condition: Callable[[], bool], what: str, *, pause: float = 0.01) -> None:
+    """Return when the condition holds, asked again after each pause. Fails at the deadline."""
     end = time.monotonic() + DEADLINE
     while not condition():
         assert time.monotonic() < end, f"waited in vain for {what}"
-        time.sleep(0.01)
+        time.sleep(pause)
 
 
 def wait_until_idle(process: psutil.Process) -> None:

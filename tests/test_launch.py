@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from r1chat import paths, settings
-from r1chat.core.memory import Devices, Wishes
+from r1chat import paths
+from r1chat.core.memory import Devices, Wishes, plan
 from r1chat.core.placement import Device
 from r1chat.engine.dryrun import DryRuns
 from r1chat.engine.host import IdleGpu
@@ -105,30 +105,6 @@ def test_everything_lives_in_the_home_that_is_named(tmp_path: Path) -> None:
     assert "r1chat" in str(paths.find({}).state)
 
 
-def test_the_environment_is_read_into_settings() -> None:
-    """R1CHAT_MODEL and R1CHAT_DEBUG; empty ones count as unset."""
-    assert settings.Settings("x", debug=True) == settings.load({"R1CHAT_MODEL": "x", "R1CHAT_DEBUG": "1"})
-    assert settings.Settings() == settings.load({"R1CHAT_MODEL": "", "R1CHAT_DEBUG": "0"})
-
-
-def test_hosts_for_the_token_are_settings(tmp_path: Path) -> None:
-    """Hosts that may see the token come from the environment and from the settings file, which need not be there."""
-    file = tmp_path / "config.toml"
-    assert ("a", "b") == settings.load({"R1CHAT_TOKEN_HOSTS": "a, b"}, file).token_hosts
-    file.write_text('token_hosts = ["hub.example.org"]')
-    assert ("a", "hub.example.org") == settings.load({"R1CHAT_TOKEN_HOSTS": "a"}, file).token_hosts
-
-
-@pytest.mark.parametrize("text", ["token_hosts = 1", "token_hosts = [1]", "not toml", "\xff"])
-def test_settings_that_make_no_sense_are_named(tmp_path: Path, text: str) -> None:
-    """A settings file with a mistake is refused by name."""
-    file = tmp_path / "config.toml"
-    file.write_bytes(text.encode("latin-1"))
-    with pytest.raises(UsageError) as error:
-        settings.load({}, file)
-    assert "config.toml" in error.value.message
-
-
 @pytest.mark.parametrize(
     ("data", "text"),
     [
@@ -179,6 +155,18 @@ def test_a_plan_is_measured_where_it_matters(tmp_path: Path) -> None:
     assert "f16" == tight.type_k  # by the estimate only q8_0 would fit
     on_gpu = settle(shape, Devices(1, 1 << 34, gpus=(SMALL,)), Wishes(), demo_path(), runs)
     assert (5, False) == (on_gpu.n_gpu_layers, on_gpu.estimated)
+
+
+def test_what_only_the_estimate_refuses_is_measured(tmp_path: Path) -> None:
+    """The formula is an upper bound: a wish for which it finds no room is refused by the dry run or not at all."""
+    shape, wishes = shape_of(read_model(demo_path()).header), Wishes(n_ctx=2048, kv="f16")
+    tight = Devices(1, 12_600_000)
+    with pytest.raises(FitError):
+        plan(shape, tight, wishes)
+    assert not settle(shape, tight, wishes, demo_path(), DryRuns(None)).estimated
+    for devices, path in ((Devices(1, 8_000_000), demo_path()), (tight, tmp_path / "none")):
+        with pytest.raises(FitError):
+            settle(shape, devices, wishes, path, DryRuns(None))
 
 
 def test_a_plan_stays_an_estimate_where_nothing_can_be_measured(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ import doctest
 import runpy
 from pathlib import Path
 
+from r1chat.repl.table import markdown
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -24,6 +26,13 @@ def test_ci_runs_what_the_newcomer_is_told_to_type() -> None:
     for command in (first, second):
         assert command in screen
         assert command in ci
+
+
+def test_the_table_of_commands_is_the_chats_own() -> None:
+    """What stands between the README's markers is what scripts/commands_table prints."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    table = text.partition("<!-- commands -->\n")[2].partition("\n<!-- /commands -->")[0]
+    assert markdown() == table
 
 
 def test_the_table_of_what_fits_is_the_planners() -> None:

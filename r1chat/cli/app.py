@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
-from r1chat import __version__, settings
+from r1chat import __version__
 from r1chat.cli.commands import COMMANDS
 from r1chat.core.sanitize import clean
 from r1chat.errors import ExitCode, R1ChatError, UsageError
+from r1chat.settings import debug
 from r1chat.terminal.screen import make_streams_safe
 
 _CANT_WRITE = {errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC}  # nothing else that we write to lets them through
@@ -46,6 +47,9 @@ def _application(word: str) -> typer.Typer:
     application.callback(invoke_without_command=True)(_root)
     for command in COMMANDS:
         function = command.load() if command.name == word else lambda: None
+        if isinstance(function, typer.Typer):
+            application.add_typer(function, name=command.name, short_help=command.help, epilog=command.epilog)
+            continue
         application.command(name=command.name, short_help=command.help, epilog=command.epilog)(function)
     return application
 
@@ -54,6 +58,11 @@ def main(argv: Sequence[str]) -> int:
     """Run the command line; give the exit code. Never raises but under R1CHAT_DEBUG."""
     make_streams_safe(sys.stdout, sys.stderr)
     try:
+        if argv[:1] == ["__complete"]:  # completion.NAME: what the shells' scripts call
+            from r1chat.cli.completion import complete
+
+            complete(argv[1:])
+            return ExitCode.OK
         # Not standalone: typer would tell a wrong option in its own way.
         code = _application(_named(argv))(list(argv), prog_name="r1chat", standalone_mode=False)
         return code if isinstance(code, int) else ExitCode.OK
@@ -70,12 +79,12 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except R1ChatError as error:
-        if settings.load().debug:
+        if debug():
             raise
         report(error)
         return error.exit_code
     except Exception as error:
-        if settings.load().debug:
+        if debug():
             raise
         if isinstance(error, OSError) and error.errno in _CANT_WRITE:
             full = R1ChatError(f"The output can't be written: {error.strerror}.", hint="Make room, and run it again.")

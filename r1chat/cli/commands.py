@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command: `load` imports what it needs and gives the function that typer reads."""
+    """One command: `load` imports what it needs and gives the function that typer reads, or a group of commands."""
 
     name: str
     help: str
@@ -69,10 +69,28 @@ def _verify() -> Callable[..., Any]:
     return verify_command(pull_again)
 
 
+def _sessions() -> Callable[..., Any]:
+    from r1chat.cli.sessions import group
+
+    return group
+
+
 def _prune() -> Callable[..., Any]:
     from r1chat.cli.removal import prune
 
     return prune
+
+
+def _config() -> Callable[..., Any]:
+    from r1chat.cli.config import config
+
+    return config
+
+
+def _completion() -> Callable[..., Any]:
+    from r1chat.cli.completion import completion
+
+    return completion
 
 
 def _doctor() -> Callable[..., Any]:
@@ -95,6 +113,11 @@ COMMANDS = (
     Command("show", "Show what a model's header says.", _show),
     Command("rm", "Remove models.", _rm),
     Command("verify", "Check the files of models.", _verify),
+    Command(
+        "sessions", "List, read, find and export kept chats.", _sessions, "For example: r1chat sessions search entropy"
+    ),
     Command("prune", "Remove what unfinished downloads left.", _prune),
     Command("doctor", "Check what helps and what hinders r1chat here.", _doctor),
+    Command("config", "Show the settings and where they come from.", _config),
+    Command("completion", "Print a script that lets your shell complete.", _completion),
 )

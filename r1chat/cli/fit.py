@@ -4,7 +4,7 @@ Nothing is loaded and nothing downloaded. What reads a header from the Hub comes
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -17,7 +17,7 @@ from r1chat import paths
 from r1chat.cli import options as opt
 from r1chat.cli.library import Shelf, open_shelf, say
 from r1chat.cli.show import OpenRemote
-from r1chat.core.memory import Devices, Measured, Plan, Wishes, largest_context, plan
+from r1chat.core.memory import Devices, Plan, Wishes, largest_context, plan
 from r1chat.core.placement import HOST, n_slots
 from r1chat.core.sanitize import dumps
 from r1chat.core.shape import Shape
@@ -25,19 +25,21 @@ from r1chat.core.sizes import size_text
 from r1chat.engine import devices, host
 from r1chat.engine.dryrun import DryRuns
 from r1chat.errors import DownloadError, ExitCode, FitError, NotFoundError, R1ChatError, UsageError
-from r1chat.launch import Target, check_wishes, find, measured_plan, with_advice
+from r1chat.launch import Target, check_wishes, find, measured_plan, names_of, with_advice
 from r1chat.models import blueprint
 from r1chat.models.card import card_of_streams
 from r1chat.models.catalog import Entry
-from r1chat.models.fitting import largest_fitting, words
+from r1chat.models.fitting import NO, largest_fitting, shape_of_download, words
 from r1chat.models.hollow import Recorder, hollow
 from r1chat.models.judge import judge
 from r1chat.models.mixture import MIXTURES
 from r1chat.models.resolve import Wish
 from r1chat.models.shape import shape_of
 from r1chat.models.shards import read_model
+from r1chat.settings import uses
 from r1chat.terminal.meters import ASCII, UNICODE, meter
 from r1chat.terminal.tables import Column, facts, one_line
+from r1chat.terminal.wrap import fold
 
 BAR_CELLS: Final = 40
 SOURCES: Final = {
@@ -68,14 +70,16 @@ def fit_command(open_remote: OpenRemote | None) -> Callable[..., None]:
     """Make the command `fit`. `open_remote` opens a model that is not on this machine."""
 
     def fit(
+        context: typer.Context,
         name: Annotated[
             str | None,
             typer.Argument(metavar="NAME", help="A model. Without one: all that have a name.", show_default=False),
         ] = None,
-        n_ctx: opt.Ctx = None,
-        gpu_layers: opt.GpuLayers = "auto",
-        kv: opt.Kv = "auto",
-        cpu_moe: opt.CpuMoe = "auto",
+        profile: opt.Profile = None,
+        ctx: opt.Ctx = None,
+        gpu_layers: opt.GpuLayers = None,
+        kv: opt.Kv = None,
+        cpu_moe: opt.CpuMoe = None,
         vram: opt.Vram = None,
         ram: opt.Ram = None,
         margin: opt.Margin = None,
@@ -85,14 +89,16 @@ def fit_command(open_remote: OpenRemote | None) -> Callable[..., None]:
 
         With --vram and --ram: how it would fit another machine. Nothing is loaded or downloaded.
         """
-        wishes = opt.wishes(n_ctx, None, gpu_layers, kv, cpu_moe, vram, ram, margin)
+        settings = opt.settings(context)
+        found = find(name, paths.find()) if name is not None else None
+        wishes = uses.wishes(settings.for_model(names_of(found)) if found else settings)
         shelf, machine = open_shelf(), devices.survey()
         if not any(wishes.vram):
             check_wishes(wishes, machine)
-        if name is None:
+        if found is None:
             _catalogue(shelf, machine, wishes, json=json)
         else:
-            code = _one(shelf, _subject(name, open_remote), machine, wishes, json=json)
+            code = _one(shelf, _subject(found, open_remote), machine, wishes, json=json)
             if code:
                 raise typer.Exit(code)
 
@@ -102,9 +108,8 @@ def fit_command(open_remote: OpenRemote | None) -> Callable[..., None]:
 # One model
 
 
-def _subject(name: str, open_remote: OpenRemote | None) -> Subject:
+def _subject(found: Target | Wish, open_remote: OpenRemote | None) -> Subject:
     """Find a model's shape: from its file, from its header on the Hub, or else from the catalogue's figures."""
-    found = find(name, paths.find())
     if isinstance(found, Target):
         file = read_model(found.path)
         judge(file.header)
@@ -156,12 +161,11 @@ def _one(shelf: Shelf, subject: Subject, machine: Devices, wishes: Wishes, *, js
             typer.echo(dumps({**_head(subject, machine), "fits": False, "error": _error(failure)}))
             return ExitCode.NO_FIT
         raise failure from error
-    measured = None if found.estimated else Measured(tuple(use.compute_bytes for use in found.uses))
-    largest = largest_context(shape, machine, wishes, found, measured)
+    largest = largest_context(shape, machine, wishes, found)
     if json:
         typer.echo(dumps({**_head(subject, machine), **_planned(shape, found, largest)}))
     else:
-        say(_rows(shelf, subject, found, largest, machine))
+        say(_rows(shelf, subject, found, largest, machine, wishes))
     return ExitCode.OK
 
 
@@ -179,7 +183,7 @@ def _plan(subject: Subject, machine: Devices, wishes: Wishes) -> Plan:
         return measured_plan(make, subject.shape, machine, path, DryRuns(paths.find().dry_runs))
 
 
-def _rows(shelf: Shelf, subject: Subject, found: Plan, largest: int, machine: Devices) -> list[str]:
+def _rows(shelf: Shelf, subject: Subject, found: Plan, largest: int, machine: Devices, wishes: Wishes) -> list[str]:
     shape = subject.shape
     glyphs = shelf.screen.glyph(UNICODE, ASCII)
     title = f"{one_line(subject.name)}: {size_text(shape.weights_bytes)} of weights, {shape.n_layers} layers"
@@ -209,9 +213,10 @@ def _rows(shelf: Shelf, subject: Subject, found: Plan, largest: int, machine: De
         ]
         for use in uses
     ]
+    narrower = ", KV q8_0 if need be" if found.type_k == "f16" and not wishes.kv and largest > found.n_ctx else ""
     pairs = [
         ("plan", found.reasons[0]),
-        ("context", f"up to {largest:,} tokens fit with the same layers; trained for {shape.n_ctx_train:,}"),
+        ("context", f"up to {largest:,} tokens fit with the same layers{narrower}; trained for {shape.n_ctx_train:,}"),
         ("weights", f"{'' if subject.exact else 'estimated, '}from {SOURCES[subject.source]}"),
         ("buffers", "estimated by a formula" if found.estimated else "measured by the engine's dry run"),
         *_idle(machine),
@@ -230,7 +235,12 @@ def _rows(shelf: Shelf, subject: Subject, found: Plan, largest: int, machine: De
 
 def _idle(machine: Devices) -> list[tuple[str, str]]:
     """Name GPUs that this build can't use, with the way out."""
-    return [("not used", f"{gpu.name}; a build for it: {gpu.command}") for gpu in host.idle_gpus(machine.gpus)]
+    idle = host.idle_gpus(machine.gpus)
+    commands = dict.fromkeys(gpu.command for gpu in idle)
+    return [
+        ("not used", f"{host.names(gpu for gpu in idle if gpu.command == command)}; a build for it: {command}")
+        for command in commands
+    ]
 
 
 def _head(subject: Subject, machine: Devices) -> dict[str, Any]:
@@ -277,11 +287,23 @@ def _error(error: R1ChatError) -> dict[str, Any]:
 # The catalogue
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found for a model of the catalogue: a plan, why there is none, or None where its size is not known."""
+
+    name: str
+    shape: Shape | None = None
+    found: Plan | FitError | UsageError | None = None
+    largest: int = 0  # context, in tokens
+    smaller: str = ""  # the largest quantization that would fit
+
+
 def _catalogue(shelf: Shelf, machine: Devices, wishes: Wishes, *, json: bool) -> None:
-    """Show every model's default quantization, by the catalogue's figures."""
-    found = [_verdict(entry, machine, wishes) for entry in shelf.catalog.entries]
+    """Show every model's default quantization, by the catalogue's figures. Raises UsageError for a wish of no model."""
+    verdicts = [_verdict(entry, machine, wishes) for entry in shelf.catalog.entries]
+    refused = _refused(verdicts)
     if json:
-        typer.echo(dumps({"machine": _machine_json(machine), "models": [_verdict_json(*each) for each in found]}))
+        typer.echo(dumps({"machine": _machine_json(machine), "models": [_verdict_json(each) for each in verdicts]}))
         return
     columns = [
         *(Column("NAME", shrinks=True), Column("WEIGHTS", right=True), Column("LAYERS", right=True)),
@@ -292,67 +314,74 @@ def _catalogue(shelf: Shelf, machine: Devices, wishes: Wishes, *, json: bool) ->
             Column("VERDICT", shrinks=True, at_end=True),
         ),
     ]
-    rows = [_verdict_row(subject, chosen, largest, machine, wishes) for subject, chosen, largest in found if subject]
-    lines = [_this_machine(machine, wishes), "", *shelf.rows(columns, rows), ""]
-    lines += [f"{label}: {text}" for label, text in _idle(machine)]
-    lines.append("Catalogue figures, estimated buffers. One model in full: r1chat fit 7b")
-    say(lines)
-
-
-Verdict = tuple[Subject | None, Plan | str, int]
-
-
-def _verdict(entry: Entry, machine: Devices, wishes: Wishes) -> Verdict:
-    """Plan for a model of the catalogue: the plan, or why there is none, and the largest context."""
-    shape = blueprint.estimated_shape(entry.id, entry.default, entry.download.n_bytes, entry.family)
-    if shape is None:
-        return None, "", 0
-    subject = Subject(f"{entry.short}:{entry.default}", shape, "catalogue", entry.default in MIXTURES, entry)
-    try:
-        wanted = (
-            dataclasses.replace(wishes, n_cpu_moe=wishes.n_cpu_moe if any(shape.parts.experts) else None)
-            if shape.parts
-            else wishes
-        )
-        chosen = plan(shape, machine, wanted)
-    except FitError:
-        return subject, "no", 0
-    except UsageError as error:
-        return subject, error.message, 0
-    return subject, chosen, largest_context(shape, machine, wanted, chosen)
-
-
-def _verdict_row(
-    subject: Subject, chosen: Plan | str, largest: int, machine: Devices, wishes: Wishes
-) -> tuple[str, str, str, str, str, str, str]:
-    weights = size_text(subject.shape.weights_bytes)
-    if isinstance(chosen, str):
-        fits = largest_fitting(subject.entry, subject.shape.weights_bytes, machine, wishes) if subject.entry else None
-        also = f"; {fits[0].quantization} fits" if fits and chosen == "no" else ""
-        return subject.name, weights, "", "", "", "", f"{chosen}{also}"
-    layers = f"{chosen.n_gpu_layers}/{n_slots(subject.shape)}" if machine.gpus or any(wishes.vram) else "-"
-    return (
-        subject.name,
-        weights,
-        layers,
-        f"{chosen.n_ctx:,}",
-        f"{largest:,}",
-        chosen.type_k,
-        words(chosen, subject.shape),
+    has_gpus = bool(machine.gpus) or any(wishes.vram)
+    notes = [f"{', '.join(names)}: {message}" for message, names in refused.items()]
+    notes += [f"{label}: {text}" for label, text in _idle(machine)]
+    notes.append("Catalogue figures, estimated buffers. One model in full: r1chat fit 7b")
+    wide = shelf.screen.columns
+    say(
+        [
+            *fold(_this_machine(machine, wishes), wide),
+            "",
+            *shelf.rows(columns, [_verdict_row(each, has_gpus=has_gpus) for each in verdicts]),
+            "",
+            *(line for note in notes for line in fold(note, wide)),
+        ]
     )
 
 
-def _verdict_json(subject: Subject | None, chosen: Plan | str, largest: int) -> dict[str, Any]:
-    if subject is None:
-        return {"fits": None}
-    head = {
-        "name": subject.name,
-        "quantization": subject.shape.quantization,
-        "weights_bytes": subject.shape.weights_bytes,
-    }
-    if isinstance(chosen, str):
-        return {**head, "fits": False, "reason": chosen}
-    return {**head, **_planned(subject.shape, chosen, largest)}
+def _verdict(entry: Entry, machine: Devices, wishes: Wishes) -> Verdict:
+    """Plan for a model of the catalogue."""
+    name, shape = f"{entry.short}:{entry.default}", shape_of_download(entry, entry.download)
+    if shape is None:
+        return Verdict(name)
+    if not (shape.parts and any(shape.parts.experts)):  # in a list, a wish for experts is for the models that have some
+        wishes = dataclasses.replace(wishes, n_cpu_moe=None)
+    try:
+        found = plan(shape, machine, wishes)
+    except UsageError as error:
+        return Verdict(name, shape, error)
+    except FitError as error:
+        smaller = largest_fitting(entry, shape.weights_bytes, machine, wishes)
+        return Verdict(name, shape, error, smaller=smaller[0].quantization if smaller else "")
+    return Verdict(name, shape, found, largest_context(shape, machine, wishes, found))
+
+
+def _refused(verdicts: Sequence[Verdict]) -> dict[str, list[str]]:
+    """Give the models that can't have what is wished, by the reason. Raises UsageError where none can."""
+    refused: dict[str, list[str]] = {}
+    for each in verdicts:
+        if isinstance(each.found, UsageError):
+            refused.setdefault(each.found.message, []).append(each.name)
+    known = [each.found for each in verdicts if each.found]
+    if known and isinstance(known[-1], UsageError) and sum(map(len, refused.values())) == len(known):
+        raise known[-1]
+    return refused
+
+
+def _verdict_row(each: Verdict, *, has_gpus: bool) -> tuple[str, str, str, str, str, str, str]:
+    weights = size_text(each.shape.weights_bytes) if each.shape else ""
+    match each.found:
+        case Plan() as found if each.shape:
+            layers = f"{found.n_gpu_layers}/{n_slots(each.shape)}" if has_gpus else "-"
+            contexts = f"{found.n_ctx:,}", f"{each.largest:,}"
+            return each.name, weights, layers, *contexts, found.type_k, words(found, each.shape)
+        case FitError():
+            word = f"{NO}; {each.smaller} fits" if each.smaller else NO
+        case UsageError():
+            word = "refused"
+        case _:
+            word = "unknown"
+    return each.name, weights, "", "", "", "", word
+
+
+def _verdict_json(each: Verdict) -> dict[str, Any]:
+    if each.shape is None:
+        return {"name": each.name, "fits": None}
+    head = {"name": each.name, "quantization": each.shape.quantization, "weights_bytes": each.shape.weights_bytes}
+    if isinstance(each.found, Plan):
+        return {**head, **_planned(each.shape, each.found, each.largest)}
+    return {**head, "fits": False, "reason": each.found.message if isinstance(each.found, UsageError) else NO}
 
 
 def _this_machine(machine: Devices, wishes: Wishes) -> str:

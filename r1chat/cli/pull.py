@@ -11,7 +11,7 @@ from typing import Annotated, Any, BinaryIO, Final
 
 import typer
 
-from r1chat import paths, settings
+from r1chat import paths
 from r1chat.cli.show import Remote
 from r1chat.core.sanitize import clean, dumps
 from r1chat.core.sizes import size_text
@@ -31,6 +31,7 @@ from r1chat.models.pull import pull as download
 from r1chat.models.reference import parse
 from r1chat.models.resolve import Wish, wish
 from r1chat.models.variants import RepoFile, Variant, choose, listed, variants
+from r1chat.settings import layers as settings
 from r1chat.terminal.bars import Bar, bars
 from r1chat.terminal.screen import Screen
 
@@ -137,7 +138,7 @@ def access(
     environ: Mapping[str, str], *, token: str | None = None, token_hosts: Sequence[str] = (), offline: bool = False
 ) -> Access:
     """Read from the environment how to reach the Hub. Raises UsageError."""
-    trusted = settings.load(environ, paths.find(environ).settings).token_hosts
+    trusted = settings.load(environ, paths.find(environ).settings)["token_hosts"]
     policy = TokenPolicy(find_token(environ, token).checked(), frozenset((*token_hosts, *trusted)))
     return Access(endpoint(environ), policy, offline or bool(forbidden(environ)), hub_cache(environ))
 

@@ -10,33 +10,37 @@ from typing import Annotated, Any
 
 import typer
 
-from r1chat import paths, settings
-from r1chat.chat import Chat, Exchange, Options, Overflow, failure_of
+from r1chat import paths
+from r1chat.chat import Chat, Exchange, Options, failure_of
+from r1chat.cli import keeping
 from r1chat.cli import options as opt
 from r1chat.core.events import Failure, Notice, Sink
-from r1chat.core.memory import Plan, Wishes
+from r1chat.core.memory import Plan
 from r1chat.core.placement import HOST
 from r1chat.core.prompt import directive
-from r1chat.core.sampling import Sampling
 from r1chat.core.sanitize import clean
 from r1chat.core.sizes import size_text
+from r1chat.core.transcript import Transcript
 from r1chat.engine.buffers import by_device, read_buffers
 from r1chat.errors import ExitCode, R1ChatError, UsageError
 from r1chat.files import read_text
 from r1chat.interrupts import Interrupts
-from r1chat.launch import DEMO, Launched, Target, find, idle_notice, last_used, launch, not_here, remember
+from r1chat.launch import DEMO, Launched, Target, find, idle_notice, last_used, launch, names_of, not_here, remember
 from r1chat.models.resolve import Wish
+from r1chat.sessions import exchanges_of, kept_settings
+from r1chat.settings import debug, uses
+from r1chat.settings.layers import Settings
 from r1chat.terminal import progress
 from r1chat.terminal.live import Live, Thinking
 from r1chat.terminal.paint import TerminalSink
 from r1chat.terminal.plain import JsonLinesSink, JsonSink, PlainSink
-from r1chat.terminal.screen import Screen, read_input
+from r1chat.terminal.screen import Screen, Theme, read_input
 
 STDIN = Path("-")
-RECOMMENDED = Sampling()
 
 
 def run(
+    context: typer.Context,
     model: Annotated[
         str | None, typer.Argument(metavar="MODEL", help="demo, a name (7b, 7b:Q8_0), or a path.", show_default=False)
     ] = None,
@@ -44,77 +48,72 @@ def run(
         str | None, typer.Argument(metavar="PROMPT", help="The question. Without one: a chat.", show_default=False)
     ] = None,
     files: opt.Files = None,
-    system: opt.System = "",
-    math: opt.Math = False,
+    continued: opt.Continue = False,
+    resume: opt.Resume = None,
+    profile: opt.Profile = None,
+    system: opt.System = None,
+    math: opt.Math = None,
     raw: opt.Raw = False,
-    thinking: opt.ThinkingOption = None,
-    no_latex: opt.NoLatex = False,
+    thinking: opt.Thinking = None,
+    latex: opt.Latex = None,
+    history: opt.History = None,
+    theme: opt.Theme = None,
     json: opt.Json = False,
     jsonl: opt.JsonLines = False,
     verbose: opt.Verbose = False,
     max_tokens: opt.MaxTokens = None,
     think_budget: opt.Budget = None,
-    think_min: opt.Least = 0,
-    no_think: opt.NoThink = False,
-    overflow: opt.OverflowOption = Overflow.STOP,
-    temperature: opt.Temperature = RECOMMENDED.temperature,
-    top_p: opt.TopP = RECOMMENDED.top_p,
-    top_k: opt.TopK = RECOMMENDED.top_k,
-    min_p: opt.MinP = RECOMMENDED.min_p,
-    repeat_penalty: opt.RepeatPenalty = RECOMMENDED.repeat_penalty,
+    think_min: opt.ThinkMin = None,
+    think: opt.Think = None,
+    overflow: opt.Overflow = None,
+    temperature: opt.Temperature = None,
+    top_p: opt.TopP = None,
+    top_k: opt.TopK = None,
+    min_p: opt.MinP = None,
+    repeat_penalty: opt.RepeatPenalty = None,
     seed: opt.Seed = None,
     stop: opt.Stop = None,
-    n_ctx: opt.Ctx = None,
-    n_threads: opt.Threads = None,
-    gpu_layers: opt.GpuLayers = "auto",
-    kv: opt.Kv = "auto",
-    cpu_moe: opt.CpuMoe = "auto",
+    ctx: opt.Ctx = None,
+    threads: opt.Threads = None,
+    gpu_layers: opt.GpuLayers = None,
+    kv: opt.Kv = None,
+    cpu_moe: opt.CpuMoe = None,
     vram: opt.Vram = None,
     ram: opt.Ram = None,
     margin: opt.Margin = None,
     yes: opt.Yes = False,
-    pace: opt.Pace = 0.0,
+    pace: opt.Pace = None,
 ) -> None:
     """Ask a model once, or chat with it.
 
     With a prompt, a file or something piped in, it answers once: on a terminal with its thinking, in a pipe the answer
-    alone. Without any of them it opens a chat.
+    alone. Without any of them it opens a chat. Chats on a terminal are kept: -c goes on with the last one, as does
+    `-c QUESTION`. Each option with a default can also be set in config.toml (see `r1chat config`) and in the
+    environment.
     """
-    screen = Screen.detect(os.environ, sys.stdin, sys.stdout, sys.stderr)
-    word = model if model is not None else settings.load().model or last_used(paths.find()) or DEMO
     form = "json" if json else "jsonl" if jsonl else "text"
     if json and jsonl:
         raise UsageError("--json and --jsonl exclude each other.", hint="Give one of them.")
     try:
-        if raw and (system or math or no_think or files):
+        if raw and (system or math or think is False or files):
             hint = "Leave out --system, --math, --no-think and --file."
             raise UsageError("--raw takes the prompt as it is.", hint=hint)
-        job = Job(
-            model=word,
-            named=model is not None,
-            options=Options(
-                sampling=Sampling(temperature, top_p, top_k, min_p, repeat_penalty, seed),
-                max_tokens=max_tokens,
-                think_budget=opt.think_budget(think_budget, think_min, no_think=no_think),
-                think=not no_think,
-                stop=tuple(map(opt.text, stop or ())),
-                pace=pace,
-                overflow=overflow,
-            ),
-            wishes=opt.wishes(n_ctx, n_threads, gpu_layers, kv, cpu_moe, vram, ram, margin),
-            system=opt.text(system),
-            math=math,
-            raw=raw,
-            verbose=verbose,
-            thinking=thinking,
-            formulas=not no_latex,
-            form=form,
-            yes=yes,
-        )
-    except UsageError as error:
-        if settings.load().debug:
+        for option, given in (("--think-budget", think_budget), ("--think-min", think_min)):
+            if think is False and given is not None:
+                raise UsageError(f"--no-think and {option} exclude each other.", hint="Give one of them.")
+        settings = opt.settings(context)
+        resumed = keeping.taken(settings, continued=continued, resume=resume, raw=raw)
+    except R1ChatError as error:
+        if debug():
             raise
-        raise typer.Exit(_refuse(word, form, error)) from error
+        raise typer.Exit(_refuse(model or last_used(paths.find()) or DEMO, form, error)) from error
+    screen = Screen.detect(os.environ, sys.stdin, sys.stdout, sys.stderr, Theme(settings["theme"]))
+    if resumed:
+        settings = settings.keep(kept_settings(resumed))
+        model, prompt = keeping.model_and_prompt(model, prompt)
+    kept = resumed.session.model if resumed else None
+    word = model if model is not None else kept or settings["model"] or last_used(paths.find()) or DEMO
+    job = Job(word, model is not None, settings, raw=raw, verbose=verbose, form=form, yes=yes, resumed=resumed)
     if prompt is None and not files and screen.converses and not (json or jsonl or raw):
         raise typer.Exit(_converse(job, screen))
     raise typer.Exit(_ask_once(job, None if prompt is None else opt.text(prompt), files or [], screen))
@@ -124,22 +123,33 @@ def run(
 class Job:
     """What the command line asks for, read and checked.
 
-    `named`: whether the user named the model; `formulas`: mathematics is drawn; `form`: text, json or jsonl; `yes`:
-    pull it without asking.
+    `named`: whether the user named the model; `form`: text, json or jsonl; `yes`: pull it without asking; `resumed`: a
+    session to go on with.
     """
 
     model: str
     named: bool
-    options: Options
-    wishes: Wishes
-    system: str
-    math: bool
+    settings: Settings
     raw: bool
     verbose: bool
-    thinking: Thinking | None
-    formulas: bool
     form: str
     yes: bool
+    resumed: Transcript | None = None
+
+    @property
+    def options(self) -> Options:
+        """How the turns are answered."""
+        return uses.options(self.settings)
+
+    @property
+    def thinking(self) -> Thinking | None:
+        """What becomes of the thinking; None leaves it to the kind of output."""
+        way = self.settings["thinking"]
+        return Thinking(way) if way else None
+
+    def of(self, target: Target) -> "Job":
+        """Let the settings for the model that it came to hold."""
+        return replace(self, settings=self.settings.for_model(names_of(target)))
 
 
 def question(prompt: str | None, files: Sequence[Path], piped: str) -> tuple[str, list[tuple[str, str]]]:
@@ -163,7 +173,7 @@ def question(prompt: str | None, files: Sequence[Path], piped: str) -> tuple[str
     return text, attached
 
 
-def _refuse(model: str, form: str, error: UsageError) -> int:
+def _refuse(model: str, form: str, error: R1ChatError) -> int:
     """Tell of a command line that can't be followed, in the form that was asked for, and give the exit code."""
     failure = Failure(error.exit_code, error.message, error.hint)
     if form != "text":
@@ -182,11 +192,12 @@ def _ask_once(job: Job, prompt: str | None, files: Sequence[Path], screen: Scree
     failure: Failure | None = None
     try:
         target = _at_hand(job, screen)  # a misspelled name is told before anything is read
+        job = job.of(target)
         piped = read_input(sys.stdin) if STDIN in files or not screen.stdin_tty else ""
         text, attached = question(prompt, files, piped)
-        launched = launch(target, job.wishes, paths.find())
+        launched = launch(target, uses.wishes(job.settings), paths.find())
         details.update(model=launched.target.name)
-        exchange = _ask(job, launched, text, attached, sink, details)
+        exchange = _ask(job, launched, text, attached, sink, details, kept=keeping.keeps(job, screen))
         failure = failure_of(exchange)
     except R1ChatError as error:
         failure = Failure(error.exit_code, error.message, error.hint)
@@ -195,7 +206,7 @@ def _ask_once(job: Job, prompt: str | None, files: Sequence[Path], screen: Scree
             details.update(plan=asdict(launched.plan))
         _fail(sink, failure)
         sink.close()
-    if failure is None:
+    if failure is None and job.settings["history"]:
         remember(job.model, paths.find())
     if job.verbose and launched:
         _tell_verbose(launched, exchange)
@@ -223,9 +234,11 @@ def _at_hand(job: Job, screen: Screen) -> Target:
     return found
 
 
-def _opening(launched: Launched) -> tuple[Notice, ...]:
-    """What is to be said in the first turn about how it came to this model."""
-    notices = {"quantization": launched.target.notice, "idle-gpu": idle_notice(launched.devices, paths.find())}
+def _opening(launched: Launched, *, is_heard: bool = True) -> tuple[Notice, ...]:
+    """What is to be said in the first turn about how it came to this model; what is said once waits to be heard."""
+    notices = {"quantization": launched.target.notice}
+    if is_heard:
+        notices["idle-gpu"] = idle_notice(launched.devices, paths.find())
     return tuple(Notice(code, text) for code, text in notices.items() if text)
 
 
@@ -249,24 +262,29 @@ def _ask(
     attached: Sequence[tuple[str, str]],
     sink: Sink,
     details: dict[str, Any],
+    *,
+    kept: bool,
 ) -> Exchange:
-    """Run the one turn, with Ctrl-C in its hands."""
+    """Run the one turn, with Ctrl-C in its hands. `kept`: it goes into a session."""
     family = launched.shape.family
-    opening = _opening(launched)
+    opening = _opening(launched, is_heard=not isinstance(sink, PlainSink) or sink.shows_notices)
     chat = Chat(
         launched.engine,
         family=family,
         options=job.options,
-        system=job.system,
+        system=job.settings["system"],
         opening=opening,
         sinks=(sink,),
         ahead=False,
     )
-    with chat, Interrupts(chat), _drawn(sink):
+    if job.resumed:
+        chat.restore(exchanges_of(job.resumed), job.resumed.session.leaf)
+    keeper = keeping.keeping(chat, launched, job, _tell) if kept else nullcontext()
+    with chat, Interrupts(chat), _drawn(sink), keeper:
         if job.raw:
             events = chat.ask_raw(text)
         else:
-            events = chat.ask(f"{text}\n{directive(text)}" if job.math else text, files=attached)
+            events = chat.ask(f"{text}\n{directive(text)}" if job.settings["math"] else text, files=attached)
         details["sampling"] = asdict(replace(job.options.sampling, seed=chat.seed))
         for _ in events:
             pass
@@ -285,7 +303,7 @@ def _sink(job: Job, screen: Screen, details: dict[str, Any]) -> Sink:
     if job.form == "jsonl":
         return JsonLinesSink(sys.stdout)
     if screen.paints:
-        live = Live(screen, thinking=job.thinking or Thinking.SHOW, formulas=job.formulas)
+        live = Live(screen, thinking=job.thinking or Thinking.SHOW, formulas=job.settings["latex"])
         return TerminalSink(sys.stdout, screen, live)
     show = job.thinking is Thinking.SHOW
     return PlainSink(sys.stdout, sys.stderr, screen, thinking=show, verbose=job.verbose)
@@ -326,24 +344,17 @@ def _tell(*lines: str) -> None:
 
 def _converse(job: Job, screen: Screen) -> int:
     """Open the REPL."""
-    launched = launch(_at_hand(job, screen), job.wishes, paths.find())
+    target = _at_hand(job, screen)
+    job = job.of(target)
+    launched = launch(target, uses.wishes(job.settings), paths.find())
     from r1chat.repl.loop import (
         Repl,
         greeting,
     )  # after the launch: it takes the room that a large header has given back
 
     family, opening = launched.shape.family, _opening(launched)
-    chat = Chat(launched.engine, family=family, options=job.options, system=job.system, opening=opening)
+    chat = Chat(launched.engine, family=family, options=job.options, system=job.settings["system"], opening=opening)
     with chat:
-        repl = Repl(
-            chat,
-            launched,
-            screen,
-            thinking=job.thinking or Thinking.SHOW,
-            formulas=job.formulas,
-            math=job.math,
-            history=paths.find().history,
-            on_loaded=lambda: remember(job.model, paths.find()),
-        )
+        repl = Repl(chat, launched, screen, job.settings, job.model, paths.find(), resumed=job.resumed)
         repl.run(*greeting(launched, named=job.named))
     return ExitCode.OK

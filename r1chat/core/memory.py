@@ -157,20 +157,35 @@ def _plan(shape: Shape, devices: Devices, wishes: Wishes, measured: Measured | N
     )
 
 
-def largest_context(
-    shape: Shape, devices: Devices, wishes: Wishes, found: Plan, measured: Measured | None = None
-) -> int:
+def largest_context(shape: Shape, devices: Devices, wishes: Wishes, found: Plan) -> int:
     """Give the largest context, in thousands of 1,024, that a plan's layers leave room for; at least the plan's own."""
     low, high = found.n_ctx // 1024, shape.n_ctx_train // 1024
     while low < high:
         middle = (low + high + 1) // 2
+        n_ctx = middle * 1024
         try:
-            other = plan(shape, devices, replace(wishes, n_ctx=middle * 1024), measured)
+            other = plan(shape, devices, replace(wishes, n_ctx=n_ctx), _grown(found, shape, n_ctx))
             fits = other.n_gpu_layers >= found.n_gpu_layers
         except FitError:
             fits = False
         low, high = (middle, high) if fits else (low, middle - 1)
     return max(found.n_ctx, low * 1024)
+
+
+def _grown(found: Plan, shape: Shape, n_ctx: int) -> Measured | None:
+    """Bound a plan's measured buffers from above for a larger context, on any of its GPUs: they grow as estimated."""
+    if found.estimated:
+        return None
+    on_gpu, host = (
+        compute_estimate(shape, n_ctx, on_gpu=on_gpu) - compute_estimate(shape, found.n_ctx, on_gpu=on_gpu)
+        for on_gpu in (True, False)
+    )
+    *of_gpus, of_host = (use.compute_bytes for use in found.uses)
+    if any(of_gpus):
+        on_gpu += max(of_gpus)
+    else:
+        on_gpu = compute_estimate(shape, n_ctx, on_gpu=True)
+    return Measured((*[on_gpu] * len(of_gpus), of_host + host))
 
 
 def machine_of(devices: Devices, wishes: Wishes) -> Machine:
@@ -219,8 +234,8 @@ def compute_estimate(shape: Shape, n_ctx: int, *, on_gpu: bool = False) -> int:
 def _compute(shape: Shape, rung: Rung, machine: Machine, measured: Measured | None) -> Sequence[int]:
     """Give the compute buffers for each GPU and the host."""
     n_devices = len(machine.gpus) + 1
-    if measured is not None and len(measured.compute_bytes) == n_devices:
-        return measured.compute_bytes
+    if measured is not None and n_devices in (1, len(measured.compute_bytes)):  # 1: GPUs may have been left out
+        return measured.compute_bytes[-n_devices:]
     gpu, host = (compute_estimate(shape, rung.n_ctx, on_gpu=on_gpu) for on_gpu in (True, False))
     return [*[gpu] * (n_devices - 1), host]
 
@@ -228,7 +243,9 @@ def _compute(shape: Shape, rung: Rung, machine: Machine, measured: Measured | No
 def _check(shape: Shape, wishes: Wishes) -> None:
     n_ctx, n_layers, kind = wishes.n_ctx, wishes.n_gpu_layers, wishes.kv
     if n_ctx is not None and n_ctx < SMALLEST_CTX:
-        raise UsageError(f"A context of {n_ctx} tokens is too small.", hint=f"Use at least {SMALLEST_CTX}.")
+        raise UsageError(
+            f"A context of {n_ctx} token{'' if n_ctx == 1 else 's'} is too small.", hint=f"Use at least {SMALLEST_CTX}."
+        )
     if n_ctx is not None and n_ctx > shape.n_ctx_train:
         raise UsageError(
             f"A context of {n_ctx:,} tokens is more than the {shape.n_ctx_train:,} the model was trained for.",
@@ -243,9 +260,10 @@ def _check(shape: Shape, wishes: Wishes) -> None:
         raise UsageError(f"This model can't have a KV cache of {kind}: {why}.", hint="Use --kv auto, or f16.")
     has_experts = shape.parts is not None and any(shape.parts.experts)
     if wishes.n_cpu_moe and (not has_experts or wishes.n_cpu_moe > n_slots(shape) - 1):
-        what = f"it has {n_slots(shape) - 1} layers" if has_experts else "it has none"
+        what = f"{n_slots(shape) - 1} layers" if has_experts else "no experts"
         raise UsageError(
-            f"The experts of {wishes.n_cpu_moe} layers can't be kept apart: {what}.", hint="Use --cpu-moe auto."
+            f"--cpu-moe {wishes.n_cpu_moe} can't be honoured: the model has {what}.",
+            hint="Use --cpu-moe auto.",
         )
 
 
@@ -306,7 +324,7 @@ def _misfit(rung: Rung, placement: Placement, machine: Machine) -> FitError:
     total, parts = _taken(placement.uses, rung)
     return FitError(
         f"This model does not fit: it needs {total} at the least ({parts}), and {_free(machine)}.",
-        hint="Take a smaller quantization or context (--ctx), or say with --ram or --vram what may be used.",
+        hint="Take a smaller quantization or context (--ctx), or say with --ram, --vram or --margin what may be used.",
     )
 
 

@@ -261,6 +261,22 @@ def attach(files: Sequence[tuple[str, str]], question: str) -> str:
     return "".join(blocks) + question
 
 
+_ATTACHED = re.compile(r"\[file name\]: ([^\n]*)\n\[file content begin\]\n(.*?)\n\[file content end\]\n", re.DOTALL)
+
+
+def detach(content: str) -> tuple[tuple[tuple[str, str], ...], str]:
+    """Take the files apart again that `attach` put before a question: (name, content) of each, and the question.
+
+    For readers, not for models: a file that contains the form's own end mark is cut there.
+    """
+    files = []
+    at = 0
+    while found := _ATTACHED.match(content, at):
+        files.append((found[1], found[2]))
+        at = found.end()
+    return tuple(files), content[at:]
+
+
 # --- Specials spelled in text -----------------------------------------------------------------------------------------
 
 

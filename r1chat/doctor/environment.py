@@ -4,10 +4,10 @@ import difflib
 import sys
 from typing import Final
 
-from r1chat import settings
 from r1chat.doctor.check import FAIL, OK, WARN, Check, Surroundings
 from r1chat.errors import NotFoundError, R1ChatError
 from r1chat.models import catalog, reference, resolve
+from r1chat.settings import layers as settings
 
 NARROW: Final = 40  # columns
 
@@ -49,13 +49,13 @@ def terminal(around: Surroundings) -> Check:
 
 
 def variables(around: Surroundings) -> Check:
-    """The settings file, the variables, and names among them that mean nothing."""
+    """The settings file, the variables, and names among these that mean nothing. Raises UsageError of the file's."""
     environ, file = around.environ, around.paths.settings
-    unknown = settings.strangers(environ, file)
+    unknown = settings.strangers(environ)
     data = {"file": str(file), "exists": file.exists(), "unknown": list(unknown)}
     settings.load(environ, file)
     if unknown:
-        near = {name: difflib.get_close_matches(name, (*settings.VARIABLES, *settings.KEYS), 1) for name in unknown}
+        near = {name: difflib.get_close_matches(name, settings.VARIABLES, 1) for name in unknown}
         text = ", ".join(f"{name} (is {match[0]} meant?)" if match else name for name, match in near.items())
         return Check(WARN, f"r1chat knows nothing of: {text}.", "Mend the name, or remove it.", data=data)
     named = [name for name in settings.VARIABLES if environ.get(name)]

@@ -7,12 +7,12 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 from urllib.request import proxy_bypass
 
-from r1chat import settings
 from r1chat.doctor.background import start
 from r1chat.doctor.check import FAIL, OK, WARN, Check, Surroundings
 from r1chat.errors import DownloadError, NotFoundError, UsageError
 from r1chat.models import access, catalog
 from r1chat.models.hub import Hub, Patience, TokenPolicy
+from r1chat.settings import layers as settings
 
 HUB_SECONDS: Final = 3.0
 
@@ -46,7 +46,7 @@ def _untrusted(around: Surroundings) -> str:
 def _policy(around: Surroundings) -> TokenPolicy:
     """Say who sees the token, as pull does; settings that can't be read name no further hosts."""
     with contextlib.suppress(UsageError):
-        hosts = settings.load(around.environ, around.paths.settings).token_hosts
+        hosts = settings.load(around.environ, around.paths.settings)["token_hosts"]
         return TokenPolicy(access.find_token(around.environ).checked(), frozenset(hosts))
     return TokenPolicy()
 

@@ -37,7 +37,7 @@ def gpus(around: Surroundings) -> Check:
     if not idle:
         none = "None. The CPU computes." if build else "None was found, but the engine's library can't be asked."
         return Check(OK, f"{said}." if said else none, data=data)
-    names = ", ".join(gpu.name for gpu in idle)
+    names = host.names(idle)
     head = f"{said}. " if said else ""
     if build and (shown := sorted({*build.gpu_backends} & {*idle[0].backends})):
         warning = f" ({build.warnings[0].rstrip('.')})" if build.warnings else ""
@@ -101,8 +101,8 @@ def cores(around: Surroundings) -> Check:
     if allowed < logical:
         bounds.append(f"{allowed} of {logical} logical processors are allowed (affinity)")
     if quota < physical:
-        data["container_quota"] = quota
-        bounds.append(f"the container may use {quota}")
+        data["quota"] = quota
+        bounds.append(f"a quota of time allows {quota}")
     threads = f" with {logical} logical processors" if logical != physical and not bounds else ""
     text = f"{usable} {'core' if usable == 1 else 'cores'} to compute with{threads}"
     return Check(OK, f"{text}: {', and '.join(bounds)}." if bounds else f"{text}.", data=data)

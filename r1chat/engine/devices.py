@@ -57,22 +57,7 @@ def _core(topology: Path, n: int) -> tuple[str, str]:
         return "cpu", str(n)
 
 
-def quota_cores(sysfs: Path = SYSFS) -> int:
-    """Give the container's CPU quota in whole cores, rounded up; a large number where there is none."""
+def quota_cores(proc: Path = host.PROC, sysfs: Path = SYSFS) -> int:
+    """Give the quota of processor time in whole cores, rounded up; a large number where there is none."""
     unlimited = 1 << 16
-    for quota, period in _quotas(sysfs / "fs/cgroup"):
-        if quota > 0 and period > 0:
-            return math.ceil(quota / period)
-    return unlimited
-
-
-def _quotas(cgroup: Path) -> list[tuple[int, int]]:
-    """Read (quota, period) in microseconds from cgroup v2, then v1, as seen from inside the container."""
-    found = []
-    for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
-        try:
-            words = " ".join((cgroup / name).read_text() for name in names).split()
-            found.append((int(words[0]), int(words[1])))
-        except (OSError, ValueError, IndexError):  # no such file, or "max": no quota
-            continue
-    return found
+    return math.ceil(min(host.core_quotas(proc, sysfs), default=unlimited))

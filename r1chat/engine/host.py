@@ -1,4 +1,4 @@
-"""The host's memory and the GPUs that are here but that this build can't use. Knows no engine library and no model.
+"""The host's memory, what its container bounds, and the GPUs that this build can't use. Knows no library and no model.
 
 Everything is read from files below `proc` and `sysfs`, so that another machine's can be looked at; macOS and Windows,
 which have none, are asked through psutil and the drivers' own tools.
@@ -10,7 +10,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,13 @@ from r1chat.core.placement import Device
 PROC, SYSFS = Path("/proc"), Path("/sys")
 ASK_SECONDS: Final = 5.0
 _UNLIMITED: Final = 1 << 60  # what cgroup v1 writes for "no limit" is a little below 2**63
+# By the version of control groups: the limit, what is used, and the part of it that goes when memory is needed; and the
+# time that a group may have of each period, in microseconds.
+_MEMORY_FILES: Final = {
+    1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    2: ("memory.max", "memory.current", "inactive_file"),
+}
+_CORE_FILES: Final = {1: ("cpu.cfs_quota_us", "cpu.cfs_period_us"), 2: ("cpu.max",)}
 # The options that compile llama-cpp-python for a maker's GPUs: its README, section "Supported Backends".
 _OPTIONS: Final = {"NVIDIA": "-DGGML_CUDA=on", "AMD": "-DGGML_HIP=on", "Apple": "-DGGML_METAL=on"}
 _BACKENDS: Final = {
@@ -93,37 +101,46 @@ def _limits(proc: Path, sysfs: Path) -> Iterator[tuple[int, int]]:
 
     File pages that nobody has touched lately count as used there, and go when memory is needed.
     """
-    for root, path, names in _groups(proc, sysfs):
-        folder = root / path.lstrip("/")
-        for at in (folder, *folder.parents):
-            limit = _number(at / names[0])
+    for version, folders in _groups("memory", proc, sysfs):
+        of_limit, of_use, reclaimable = _MEMORY_FILES[version]
+        for folder in folders:
+            limit = _number(folder / of_limit)
             if limit is not None and limit < _UNLIMITED:
-                used = _number(at / names[1]) or 0
-                yield limit, max(0, used - (_counted(at / "memory.stat", names[2]) or 0))
-            if at == root:
-                break
+                used = _number(folder / of_use) or 0
+                yield limit, max(0, used - (_counted(folder / "memory.stat", reclaimable) or 0))
 
 
-def _groups(proc: Path, sysfs: Path) -> Iterator[tuple[Path, str, tuple[str, str, str]]]:
-    """Find the process's memory groups: where they are mounted, their path there, and the names of their files.
+def core_quotas(proc: Path = PROC, sysfs: Path = SYSFS) -> Iterator[float]:
+    """Give how many cores' time each control group that bounds it allows."""
+    for version, folders in _groups("cpu", proc, sysfs):
+        for folder in folders:
+            with contextlib.suppress(OSError, ValueError):  # no such file, or "max": no quota
+                words = " ".join((folder / name).read_text() for name in _CORE_FILES[version]).split()
+                quota, period = map(int, words)
+                if quota > 0 and period > 0:
+                    yield quota / period
+
+
+def _groups(controller: str, proc: Path, sysfs: Path) -> Iterator[tuple[int, list[Path]]]:
+    """Find the process's groups for a controller: their version, and their folders from its own up to the root.
 
     Inside a container its own group is often mounted as the root, and the path is the host's: then the root counts.
     """
-    version2 = ("memory.max", "memory.current", "inactive_file")
-    version1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
     try:
         lines = (proc / "self/cgroup").read_text("utf-8", "replace").splitlines()
     except OSError:
         lines = []
-    for line in lines or ["0::/", "1:memory:/"]:
+    for line in lines or ["0::/", f"1:{controller}:/"]:
         _, controllers, path = (*line.split(":", 2), "", "")[:3]
-        root, names = sysfs / "fs/cgroup", version2
+        version, root = 2, sysfs / "fs/cgroup"
         if controllers:
-            if "memory" not in controllers.split(","):
+            if controller not in controllers.split(","):
                 continue
-            root, names = root / "memory", version1
-        inside = ".." not in path and (root / path.lstrip("/")).is_dir()
-        yield root, path if inside else "/", names
+            version, root = 1, root / controller
+        folder = root / path.lstrip("/")
+        if ".." in path or not folder.is_dir():
+            folder = root
+        yield version, [at for at in (folder, *folder.parents) if at.is_relative_to(root)]
 
 
 def _number(file: Path) -> int | None:
@@ -148,10 +165,10 @@ def oom_kills(proc: Path = PROC, sysfs: Path = SYSFS) -> int | None:
 
     None where nobody tells: on macOS and Windows, and before Linux 4.13.
     """
-    for root, path, _ in _groups(proc, sysfs):
-        for name in ("memory.events", "memory.oom_control"):  # of version 2, and of version 1
-            if (found := _counted(root / path.lstrip("/") / name, "oom_kill")) is not None:
-                return found
+    for version, folders in _groups("memory", proc, sysfs):
+        name = {1: "memory.oom_control", 2: "memory.events"}[version]
+        if (found := _counted(folders[0] / name, "oom_kill")) is not None:
+            return found
     return _counted(proc / "vmstat", "oom_kill")
 
 
@@ -163,6 +180,12 @@ def idle_gpus(usable: Sequence[Device], proc: Path = PROC, sysfs: Path = SYSFS) 
     backends = {device.backend for device in usable if device.kind != "remote"}
     found = (*_nvidia(proc, sysfs), *_amd(sysfs), *_apple(proc))
     return tuple(gpu for gpu in found if not backends & set(gpu.backends))
+
+
+def names(gpus: Iterable[IdleGpu]) -> str:
+    """Name GPUs in a row, those of one name once and with their number."""
+    counts = Counter(gpu.name for gpu in gpus)
+    return ", ".join(name if n == 1 else f"{name} ({n})" for name, n in counts.items())
 
 
 def _nvidia(proc: Path, sysfs: Path) -> Iterator[IdleGpu]:

@@ -205,36 +205,62 @@ def _ggml(lib: Any, name: str, result: Any, *arguments: Any) -> Any:
     return function
 
 
-def gpus() -> tuple[Device, ...]:
-    """List the devices that layers can be offloaded to, in the library's order, as its own registry knows them.
+class _Properties(ctypes.Structure):
+    """ggml-backend.h, ggml_backend_dev_props; at its end are flags, of which newer versions have more."""
 
-    As `llama_prepare_model_devices` (src/llama.cpp) does: those of other machines first, then GPUs, and integrated
-    ones only where there is no other.
-    """
+    _fields_ = [
+        ("name", ctypes.c_char_p),
+        ("description", ctypes.c_char_p),
+        ("memory_free", ctypes.c_size_t),
+        ("memory_total", ctypes.c_size_t),
+        ("type", ctypes.c_int),
+        ("id", ctypes.c_char_p),
+        ("capabilities", ctypes.c_bool * 64),
+    ]
+
+
+def gpus() -> tuple[Device, ...]:
+    """List the devices that layers can be offloaded to, in the library's order, as its own registry knows them."""
     lib = bindings()
     lib.llama_backend_init()
     pointer, size = ctypes.c_void_p, ctypes.c_size_t
     get = _ggml(lib, "ggml_backend_dev_get", pointer, size)
-    name_of = _ggml(lib, "ggml_backend_dev_name", ctypes.c_char_p, pointer)
-    description_of = _ggml(lib, "ggml_backend_dev_description", ctypes.c_char_p, pointer)
-    type_of = _ggml(lib, "ggml_backend_dev_type", ctypes.c_int, pointer)
+    ask = _ggml(lib, "ggml_backend_dev_get_props", None, pointer, ctypes.POINTER(_Properties))
     registry_of = _ggml(lib, "ggml_backend_dev_backend_reg", pointer, pointer)
     registry_name = _ggml(lib, "ggml_backend_reg_name", ctypes.c_char_p, pointer)
-    memory_of = _ggml(lib, "ggml_backend_dev_memory", None, pointer, ctypes.POINTER(size), ctypes.POINTER(size))
-    kinds: dict[str, list[Device]] = {"remote": [], "gpu": [], "integrated": []}
+    found = []
     for index in range(_ggml(lib, "ggml_backend_dev_count", size)()):
-        device = get(index)
-        if (number := type_of(device)) not in DEVICE_KINDS:
+        device, known = get(index), _Properties()
+        ask(device, ctypes.byref(known))
+        if known.type not in DEVICE_KINDS:
             continue
-        free, total = size(), size()
-        memory_of(device, ctypes.byref(free), ctypes.byref(total))
         name, description, backend = (
-            text.decode("utf-8", "replace")
-            for text in (name_of(device), description_of(device), registry_name(registry_of(device)))
+            (text or b"").decode("utf-8", "replace")
+            for text in (known.name, known.description, registry_name(registry_of(device)))
         )
-        kind = "remote" if backend == "RPC" else DEVICE_KINDS[number]
-        kinds[kind].append(Device(name, description, kind, backend, free.value, total.value))
-    return (*kinds["remote"], *kinds["gpu"], *([] if kinds["gpu"] else kinds["integrated"]))
+        kind = "remote" if backend == "RPC" else DEVICE_KINDS[known.type]
+        found.append((Device(name, description, kind, backend, known.memory_free, known.memory_total), known.id or b""))
+    return offloadable(found)
+
+
+def offloadable(found: Sequence[tuple[Device, bytes]]) -> tuple[Device, ...]:
+    """Choose among devices with their ids (empty: unknown) those that the library takes, as it does for a model.
+
+    As `llama_prepare_model_devices` (src/llama.cpp): those of other machines first, then GPUs, each once though several
+    back ends may know it, and integrated ones of one back end only where there is no other GPU.
+    """
+    of_kind: dict[str, list[Device]] = {"remote": [], "gpu": [], "integrated": []}
+    seen = set()
+    for device, id in found:
+        alike = of_kind[device.kind]
+        if device.kind == "gpu" and id:
+            if id in seen:
+                continue
+            seen.add(id)
+        if device.kind == "integrated" and alike and device.backend != alike[0].backend:
+            continue
+        alike.append(device)
+    return (*of_kind["remote"], *of_kind["gpu"], *([] if of_kind["gpu"] else of_kind["integrated"]))
 
 
 def inspect() -> Build:

@@ -360,7 +360,8 @@ class Hub:
                     ) from error
                 except (ValueError, ImportError, httpx2.InvalidURL) as error:
                     raise DownloadError(
-                        f"The proxy can't be used: {clean(str(error))}.", hint="Check HTTPS_PROXY and HTTP_PROXY."
+                        f"The proxy can't be used: {clean(str(error)).rstrip('.')}.",
+                        hint="Check HTTPS_PROXY and HTTP_PROXY.",
                     ) from error
             return self._client
 

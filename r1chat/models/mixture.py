@@ -13,8 +13,7 @@ from typing import Final
 from r1chat.models.header import TENSOR_TYPES, TensorType
 
 TYPES: Final[Mapping[str, TensorType]] = {each.name: each for each in TENSOR_TYPES.values()}
-# The type that most tensors get.
-# Eight experts, as Mixtral has, have exceptions of their own; R1 has 256.
+# The type that most tensors get. (Models of eight experts have exceptions of their own; R1 has 256.)
 MIXTURES: Final[Mapping[str, str]] = {
     "F16": "F16",
     "BF16": "BF16",

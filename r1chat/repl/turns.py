@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from r1chat.chat import Exchange, Overflow
 from r1chat.core.events import Event, Reason
 from r1chat.core.sanitize import clean
-from r1chat.engine.base import AnswerNow, Steer, ThinkBudget
-from r1chat.errors import UsageError
+from r1chat.engine.base import AnswerNow, Steer
+from r1chat.errors import NotFoundError, UsageError
+from r1chat.terminal.completion import Candidate
 
 if TYPE_CHECKING:
     from r1chat.repl.loop import Repl
@@ -19,16 +19,9 @@ SHOWN = 40  # characters of a question that is named
 
 def budget(repl: "Repl", argument: str) -> None:
     """Set how long a thinking may be, from the next turn on."""
-    options = repl.chat.options
     if argument:
-        least = options.think_budget.least
-        try:
-            bounds = ThinkBudget(least=least) if argument.lower() == "off" else ThinkBudget.parse(argument, least)
-        except UsageError as error:
-            repl.say(clean(f"{error.message} {error.hint}"))
-            return
-        repl.chat.options = options = replace(options, think_budget=bounds)
-    bounds = options.think_budget
+        repl.change("think_budget", "none" if argument.lower() == "off" else argument)
+    bounds = repl.chat.options.think_budget
     if bounds.n_tokens is None and bounds.seconds is None:
         repl.say("The thinking has no budget; the answer's share of the context is kept free of it.")
     else:
@@ -84,14 +77,32 @@ def undo(repl: "Repl", argument: str) -> None:
         repl.say("There is nothing to take back.")
 
 
+def edit(repl: "Repl", argument: str) -> None:
+    """Ask the last question anew in other words: those behind the command, or those that the user's editor leaves."""
+    question = _last(repl).question.content
+    if argument:
+        _ask_anew(repl, argument)
+    else:
+        repl.terminal.edit(question, lambda text: _edited(repl, question, text))
+
+
+def last_question(repl: "Repl", argument: str) -> Iterable[Candidate]:
+    """Complete the last question, to be changed in the prompt."""
+    question = repl.chat.path[-1].question.content if repl.chat.path else ""
+    return [Candidate(question, len(argument))] if question.startswith(argument) and "\n" not in question else []
+
+
+def _edited(repl: "Repl", before: str, after: str) -> None:
+    if not after.strip() or after == before:
+        repl.say("The question is as it was, so that nothing is asked.")
+    else:
+        _ask_anew(repl, after)
+
+
 def overflow(repl: "Repl", argument: str) -> None:
     """Set what happens when the conversation fills the context."""
     if argument:
-        try:
-            repl.chat.options = replace(repl.chat.options, overflow=Overflow(argument.lower()))
-        except ValueError:
-            repl.say(f"{clean(argument)} is neither stop nor oldest.")
-            return
+        repl.change("overflow", argument)
     if repl.chat.options.overflow is Overflow.STOP:
         repl.say("A question that does not fit into the context any more is refused.")
     else:
@@ -122,6 +133,19 @@ def _begin(repl: "Repl", turn: Callable[[], Iterator[Event]]) -> None:
         repl.say(clean(f"{error.message} {error.hint}"))
     else:
         repl.begin(events)
+
+
+def _ask_anew(repl: "Repl", text: str) -> None:
+    """Take the last question back, and ask this one in its place: the old one stays as another version."""
+    repl.terminal.echo(text)
+    repl.chat.undo()
+    repl.begin(repl.chat.ask(text))
+
+
+def _last(repl: "Repl") -> Exchange:
+    if not repl.chat.path:
+        raise NotFoundError("There is no question yet.", hint="Ask something first.")
+    return repl.chat.path[-1]
 
 
 def _short(question: str) -> str:

@@ -138,7 +138,8 @@ class Blocks:
             elif self._kind is Kind.TEXT:
                 self._open_display(line)
         else:
-            self._end()
+            if self._kind is not None:  # else it holds blank lines, which go with the block that begins
+                self._end()
             self._open(line)
 
     def _take_enclosed(self, line: str) -> None:

@@ -189,6 +189,8 @@ class Layout:
             return 1
         if b is Class.OPEN:
             return 0
+        if isinstance(left, Sign) and left.kind is Class.BINARY and self._is_slashed(right):
+            return 0  # a minus without a left side
         apart = (Fraction, Binomial, Grid, Box, Arrow)
         if isinstance(core_of(left), apart) or isinstance(core_of(right), apart):
             return 1

@@ -1,14 +1,14 @@
 """The REPL's terminal: one prompt_toolkit application that runs all the time, with the live tail above the prompt.
 
-Knows no engine, no chat and no slash command: it calls back with what was typed, and shows what its sink is given.
+Knows no engine, no chat and no slash command: it calls back with what was entered, and shows what its sink is given.
 
-Threads: `run` belongs to the main thread. `print`, `refresh`, `exit`, `busy` and the sink may be used from any. What
-comes from other threads is put aside under a lock; the event loop fetches it, at most 20 times a second.
+Threads: `run` belongs to the main thread. What is public may be used from any. What comes from other threads is put
+aside under a lock; the event loop fetches it, at most 20 times a second.
 
 Strategy on the screen: finished rows are written where the application's own rows begin, and these are drawn again
 below (prompt_toolkit's run_in_terminal does the same, but switches the terminal's mode twice for each piece of text,
-which loses or echoes keys). The application never asks for the cursor's position: an answer to such a question can end
-up in what the user types.
+which loses or echoes keys). From the top down, the application's own rows are the open tail with its status line, the
+messages that wait, the prompt, what Tab offers, and the bar.
 """
 
 import asyncio
@@ -17,61 +17,56 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
 
-from prompt_toolkit.application import Application
-from prompt_toolkit.buffer import Buffer
-from prompt_toolkit.completion import CompleteEvent, Completer, Completion
-from prompt_toolkit.data_structures import Size
-from prompt_toolkit.document import Document
-from prompt_toolkit.filters import Condition
-from prompt_toolkit.formatted_text import ANSI, StyleAndTextTuples
-from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.application import in_terminal
+from prompt_toolkit.enums import EditingMode
+from prompt_toolkit.eventloop import run_in_executor_with_context
+from prompt_toolkit.formatted_text import ANSI
 from prompt_toolkit.input import Input
-from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
-from prompt_toolkit.key_binding.bindings.completion import display_completions_like_readline
-from prompt_toolkit.keys import Keys
-from prompt_toolkit.layout import BufferControl, FormattedTextControl, HSplit, Layout, VerticalAlign, Window
+from prompt_toolkit.layout import FormattedTextControl, HSplit, Layout, VerticalAlign, Window
 from prompt_toolkit.layout.dimension import Dimension
-from prompt_toolkit.output import ColorDepth, Output, create_output
-from prompt_toolkit.output.vt100 import Vt100_Output
+from prompt_toolkit.output import Output
 
 from r1chat.core.events import Event
 from r1chat.core.sanitize import clean
-from r1chat.terminal.live import Live
-from r1chat.terminal.paint import REDRAW_SECONDS, SLOWDOWN
-from r1chat.terminal.screen import Colors, Screen
-from r1chat.terminal.wrap import fit, fold
+from r1chat.errors import R1ChatError
+from r1chat.terminal import editor, pager
+from r1chat.terminal.application import DEPTHS, STYLE, ReplApplication, make_output
+from r1chat.terminal.completion import Candidate
+from r1chat.terminal.keys import Deeds, bindings
+from r1chat.terminal.live import Live, Thinking
+from r1chat.terminal.outbox import N_SHOWN, Entry, Outbox
+from r1chat.terminal.paint import pause
+from r1chat.terminal.prompt import CONTINUATION, PROMPT, Prompt
+from r1chat.terminal.screen import Screen
+from r1chat.terminal.wrap import fit, fold, width
 
-PROMPT, CONTINUATION = ">>> ", "... "
 TICK_SECONDS = 0.5  # how often the seconds of a running status line go on without an event
 ECHO_LINES = 10  # how much of a long message is repeated in the scrollback
-BUSY_HINT = "the answer is still coming; your text waits (Ctrl-C stops the answer)"
+QUEUE_HINT = "waits for the end of the answer: Up takes it back, Ctrl-C stops the answer"
+OPEN_HINT = "the block is open: Enter goes on, its end or three empty lines send"
 LEAVE_HINT = "Ctrl-C again or Ctrl-D leaves."
-_DEPTHS = {
-    Colors.NONE: ColorDepth.DEPTH_1_BIT,
-    Colors.BASIC: ColorDepth.DEPTH_4_BIT,
-    Colors.PALETTE: ColorDepth.DEPTH_8_BIT,
-    Colors.TRUE: ColorDepth.DEPTH_24_BIT,
-}
 
 
 class ReplTerminal:
     """The terminal of one REPL.
 
     Args:
-        screen: what the streams are; both must be terminals (`screen.converses`).
+        screen: what the streams are; both must be terminals (`screen.converses`) that can move the cursor.
         live: renders the events that `sink` is given.
-        on_submit: a message was entered: its text, and whether it was pasted (then it is never a command).
+        on_submit: a message was entered, and its turn has come.
         on_interrupt: Ctrl-C while `busy`.
         on_leave: Ctrl-D or a second Ctrl-C at an empty prompt, a hang-up or SIGTERM; the application ends after it.
+        on_think: Shift-Tab while no turn is running; during one it switches between showing and folding the thinking.
+        on_answer_now: F2.
         on_paste: something was pasted into the message.
-        bar: the text of the bottom bar, asked at every redraw.
-        complete: candidates for the last word of the text before the cursor.
-        at_once: whether a typed message is submitted even while `busy`.
+        bar: the parts of the bottom bar, the most important first, asked at every redraw.
+        complete: candidates for the last word of the text before the cursor, or what they say they replace.
+        at_once: whether a command is submitted even while `busy`.
         history_path: where messages are kept across sessions; None keeps them in memory.
+        vi: keys as in vi instead of emacs.
 
     The callbacks run in the main thread and should return at once; an error they raise ends `run` and leaves it.
     """
@@ -81,14 +76,17 @@ class ReplTerminal:
         screen: Screen,
         live: Live,
         *,
-        on_submit: Callable[[str, bool], None],
+        on_submit: Callable[[Entry], None],
         on_interrupt: Callable[[], None],
         on_leave: Callable[[], None] = lambda: None,
+        on_think: Callable[[], None] = lambda: None,
+        on_answer_now: Callable[[], None] = lambda: None,
         on_paste: Callable[[], None] = lambda: None,
-        bar: Callable[[], str] = lambda: "",
-        complete: Callable[[str], Iterable[str]] = lambda text: (),
+        bar: Callable[[], Sequence[str]] = lambda: (),
+        complete: Callable[[str], Iterable[str | Candidate]] = lambda text: (),
         at_once: Callable[[str], bool] = lambda text: False,
         history_path: Path | None = None,
+        vi: bool = False,
         input: Input | None = None,
         output: Output | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -96,7 +94,7 @@ class ReplTerminal:
         self._screen = screen
         self._live = live
         self._on_submit, self._on_interrupt, self._on_leave = on_submit, on_interrupt, on_leave
-        self._on_pasted = on_paste
+        self._on_think = on_think
         self._bar = bar
         self._at_once = at_once
         self._clock = clock
@@ -106,26 +104,35 @@ class ReplTerminal:
         self._scheduled = False
         self._due = 0.0
         self._tick: asyncio.TimerHandle | None = None
-        self._tail: tuple[str, ...] = ()
+        self._above: tuple[str, ...] = ()  # the application's rows above the prompt
         self._busy = False
-        self._pasted = False
-        self._waits = False  # Enter was pressed while busy
+        self._outbox = Outbox()
+        self._hint = ""  # stands in the bar until the text changes
         self._interrupted = False  # the last key was a Ctrl-C at an empty prompt
         self._left = False
         self.sink = _Sink(self._handle)
-        self._buffer = Buffer(
-            multiline=True,
-            history=_history(history_path),
-            completer=_Completer(complete),
-            on_text_changed=self._on_text_changed,
+        self._prompt = Prompt(screen, complete, history_path, self._on_change)
+        deeds = Deeds(
+            enter=self._enter,
+            interrupt=self._interrupt,
+            leave=self._leave,
+            suspend=lambda: self._app.suspend_to_background(),
+            think=self._think,
+            answer_now=lambda: self._call_back(on_answer_now),
+            edit=self._edit_prompt,
+            pasted=lambda: self._call_back(on_paste),
+            take_back=self._take_back,
+            can_take_back=lambda: bool(self._outbox),
         )
-        self._app = _Application(
+        self._app = ReplApplication(
             layout=self._layout(),
-            key_bindings=self._keys(),
-            color_depth=_DEPTHS[screen.colors],
+            key_bindings=bindings(self._prompt, deeds),
+            style=STYLE,
+            color_depth=DEPTHS[screen.colors],
+            editing_mode=EditingMode.VI if vi else EditingMode.EMACS,
             erase_when_done=True,
             input=input,
-            output=output or _output(screen),
+            output=output or make_output(screen),
         )
 
     def run(self) -> None:
@@ -151,24 +158,63 @@ class ReplTerminal:
         """Put plain text of the program above the prompt, faint and broken at words."""
         self.print("\n".join(map(self._screen.dim, fold(text, self._screen.columns))))
 
+    def page(self, title: str, rows: Sequence[str]) -> None:
+        """Show plain rows below a title: in a pager if they are more than the screen has room for."""
+        if len(rows) < self._screen.rows - 4:  # the title, an empty row, the prompt and the bar
+            self.print("\n".join([title, *map(self._screen.dim, rows), ""]))
+        else:
+            self._call_soon(lambda: self._begin(self._page(title, rows)))
+
     def refresh(self) -> None:
         """Redraw, because what `bar` tells has changed."""
         self._wake()
 
+    def switch(self, thinking: Thinking) -> None:
+        """Show, fold or hide the thinking from now on. What is printed stays."""
+        with self._lock:
+            self._live.switch(thinking)
+        self._wake()
+
+    def echo(self, text: str) -> None:
+        """Repeat a text as if it had been entered."""
+        self._echo(Entry(text, text, literal=True))
+
+    def send(self, sequence: str) -> None:
+        """Write a sequence that shows nothing."""
+        self._call_soon(lambda: self._send_raw(sequence))
+
+    def edit(self, text: str, done: Callable[[str], None]) -> None:
+        """Let the user change a text in an editor; `done` gets what came of it, in the main thread."""
+        self._call_soon(lambda: self._begin(self._edit(text, done)))
+
+    def restore(self, entry: Entry) -> None:
+        """Put a message that could not be sent back into the prompt."""
+        self._call_soon(lambda: self._prompt.put(entry))
+
+    def hold(self) -> None:
+        """Send nothing by itself that still waits: it goes back into the prompt."""
+        self._call_soon(self._put_back)
+
+    @property
+    def columns(self) -> int:
+        """The width now, in cells."""
+        return self._screen.columns
+
     @property
     def draft(self) -> str:
-        """What is typed so far."""
-        return self._buffer.text
+        """What is typed so far, with all that was pasted."""
+        return self._prompt.whole
 
     @property
     def busy(self) -> bool:
-        """Whether a turn is running: then Enter keeps the text, and Ctrl-C calls `on_interrupt`."""
+        """Whether a turn is running: then what is entered waits for its end, and Ctrl-C calls `on_interrupt`."""
         return self._busy
 
     @busy.setter
     def busy(self, value: bool) -> None:
         self._busy = value
-        self._waits = self._waits and value
+        if not value:
+            self._call_soon(self._send_next)
         self._wake()
 
     # From other threads
@@ -218,24 +264,25 @@ class ReplTerminal:
     def _draw(self) -> None:
         """Move what is finished into the scrollback, and redraw the rest."""
         began = self._clock()
+        if self._app.paused or not self._app.is_running:  # something else has the terminal; its end wakes us
+            with self._lock:
+                self._scheduled = False
+            return
         with self._lock:
             self._scheduled = False
             frame = self._live.frame()
             rows = [*self._rows, *frame.finished]
             self._rows = []
-        tail = (*frame.tail, frame.status) if frame.status else frame.tail
-        shrinks = len(tail) < len(self._tail)  # prompt_toolkit keeps its height unless it starts anew
-        self._tail = tail
-        if self._app.is_running and not self._app.paused:
-            if rows or shrinks:
-                self._app.renderer.erase()
-            self._write(rows)
-            self._app.redraw()
-        elif rows:  # suspended, or a list of completions is being shown
-            with self._lock:
-                self._rows = rows + self._rows
+        above = (*frame.tail, *filter(None, [frame.status]), *self._waiting())
+        shrinks = len(above) < len(self._above)  # prompt_toolkit keeps its height unless it starts anew
+        self._above = above
+        self._app.follow_resize()
+        if rows or shrinks:
+            self._app.renderer.erase()
+        self._write(rows)
+        self._app.redraw()
         now = self._clock()
-        self._due = now + max(REDRAW_SECONDS, SLOWDOWN * (now - began))
+        self._due = now + pause(now - began)
         if frame.status and self._tick is None:
             self._tick = asyncio.get_running_loop().call_later(TICK_SECONDS, self._on_tick)
 
@@ -252,12 +299,6 @@ class ReplTerminal:
         if self._app.is_running and not self._app.is_done:
             self._app.exit()
 
-    def _leave(self) -> None:
-        if not self._left:
-            self._left = True
-            self._call_back(self._on_leave)
-        self._exit()
-
     def _call_back(self, function: Callable[..., None], *args: object) -> None:
         """Call the owner. An error of theirs ends the application, which restores the terminal, and leaves `run`."""
         try:
@@ -267,87 +308,154 @@ class ReplTerminal:
                 raise
             self._app.exit(exception=error)
 
-    # Keys
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        self._app.create_background_task(work)
 
-    def _keys(self) -> KeyBindings:
-        keys = KeyBindings()
-        empty = Condition(lambda: not self._buffer.text)
-        keys.add("enter")(self._on_enter)
-        keys.add("escape", "enter")(lambda event: event.current_buffer.insert_text("\n"))
-        keys.add("c-c")(self._on_ctrl_c)
-        keys.add("<sigint>")(self._on_ctrl_c)
-        keys.add("c-d", filter=empty)(lambda event: self._leave())
-        keys.add("c-z")(lambda event: event.app.suspend_to_background())
-        keys.add("tab")(display_completions_like_readline)
-        keys.add(Keys.BracketedPaste)(self._on_paste)
-        return keys
+    # What keys do
 
-    def _on_enter(self, event: KeyPressEvent) -> None:
-        text = self._buffer.text
-        if self._busy and (self._pasted or not self._at_once(text)):
-            self._waits = True
-        elif text.strip():
-            pasted = self._pasted
-            self._buffer.reset(append_to_history=True)
-            self._pasted = False
-            self._echo(text)
-            self._call_back(self._on_submit, text, pasted)
+    def _enter(self) -> None:
+        if self._prompt.is_open:
+            self._prompt.buffer.insert_text("\n")
+            self._tell(OPEN_HINT)
+        elif self._prompt.whole.strip():
+            try:
+                entry = self._prompt.entry()
+            except R1ChatError as error:
+                self._tell(f"{clean(error.message)} {clean(error.hint)}")
+                return
+            self._prompt.remember(entry)
+            self._prompt.clear()
+            if (self._busy or self._outbox) and not (entry.commands and self._at_once(entry.text)):
+                self._outbox.put(entry)
+                self._tell(QUEUE_HINT)
+                self._wake()
+            else:
+                self._send(entry)
 
-    def _on_ctrl_c(self, event: KeyPressEvent) -> None:
+    def _send(self, entry: Entry) -> None:
+        self._hint = ""
+        self._echo(entry)
+        self._call_back(self._on_submit, entry)
+
+    def _send_next(self) -> None:
+        """Send what waits, up to the first message that starts a turn."""
+        while not self._busy and not self._app.is_done and (entry := self._outbox.next()):
+            self._send(entry)
+
+    def _take_back(self) -> None:
+        if entry := self._outbox.take_back():
+            self._prompt.put(entry)
+            self._wake()
+
+    def _put_back(self) -> None:
+        if entries := self._outbox.empty():
+            self._prompt.put(*entries)
+            self._wake()
+
+    def _interrupt(self) -> None:
+        if self._app.paused:  # it is meant for the program that has the terminal
+            return
         if self._busy:
+            self._put_back()  # who stops an answer does not mean to have the next one begun
             self._call_back(self._on_interrupt)
-        elif self._buffer.text:
-            self._buffer.reset()
-            self._pasted = False
+        elif self._prompt.draft:
+            self._prompt.clear()
         elif self._interrupted:
             self._leave()
         else:
             self._interrupted = True
             self.print(self._screen.dim(LEAVE_HINT))
 
-    def _on_paste(self, event: KeyPressEvent) -> None:
-        """Insert the paste as it is. A message that begins with one, or has a pasted line end, is no command."""
-        data = event.data.replace("\r\n", "\n").replace("\r", "\n")
-        self._pasted = self._pasted or "\n" in data or not self._buffer.document.text_before_cursor
-        self._buffer.insert_text(data)
-        self._call_back(self._on_pasted)
+    def _leave(self) -> None:
+        if not self._left:
+            self._left = True
+            self._call_back(self._on_leave)
+        self._exit()
 
-    def _on_text_changed(self, buffer: Buffer) -> None:
+    def _think(self) -> None:
+        if not self._busy:
+            self._call_back(self._on_think)
+            return
+        shows = self._live.thinking is Thinking.SHOW
+        self.switch(Thinking.FOLD if shows else Thinking.SHOW)
+        self._tell(f"the thinking is {'folded' if shows else 'shown'} from now on")
+
+    def _tell(self, hint: str) -> None:
+        self._hint = hint
+        self._app.invalidate()
+
+    def _on_change(self) -> None:
         self._interrupted = False
-        if not buffer.text:
-            self._pasted = False
-            self._waits = False
+        self._hint = ""
 
-    def _echo(self, text: str) -> None:
+    def _edit_prompt(self) -> None:
+        """Let the user write the message in an editor."""
+        before = self._prompt.whole
+        self._begin(self._edit(before, lambda after: self._prompt.replace(after) if after != before else None))
+
+    async def _edit(self, text: str, done: Callable[[str], None]) -> None:
+        try:
+            async with in_terminal():
+                after = await run_in_executor_with_context(lambda: editor.edit(text))
+        except (R1ChatError, OSError) as error:
+            self._tell(clean(f"{error}"))
+        else:
+            self._call_back(done, after)
+        self._wake()
+
+    def _send_raw(self, sequence: str) -> None:
+        self._app.output.write_raw(sequence)
+        self._app.output.flush()
+
+    async def _page(self, title: str, rows: Sequence[str]) -> None:
+        """Give the terminal to a pager."""
+        lines = [title, "", *rows]
+        async with in_terminal():
+            argv = pager.command(os.environ)
+            if argv is None or not await run_in_executor_with_context(lambda: pager.page(lines, argv)):
+                await pager.own(lines, self._app.input, self._app.output).run_async()
+        self._wake()
+
+    # What is drawn
+
+    def _echo(self, entry: Entry) -> None:
         """Repeat the message in the scrollback; of a very long one, the beginning."""
-        lines = clean(text).rstrip("\n").split("\n")
+        lines = clean(self._prompt.expanded(entry)).rstrip("\n").split("\n")
         shown = lines if len(lines) <= ECHO_LINES + 1 else lines[:ECHO_LINES]
         rows = [(PROMPT if index == 0 else CONTINUATION) + line for index, line in enumerate(shown)]
         if len(shown) < len(lines):
             rows.append(self._screen.dim(f"{CONTINUATION}({len(lines) - len(shown):,} more lines)"))
         self.print("\n".join([*rows, ""]))
 
-    # Layout
+    def _waiting(self) -> list[str]:
+        """List the messages that wait, the last ones if they are many."""
+        shown = list(self._outbox)[-N_SHOWN:]
+        rows = [f"queued: {clean(self._prompt.labelled(entry))}" for entry in shown]
+        if n_more := len(self._outbox) - len(shown):
+            rows.insert(0, f"queued: {n_more:,} more")
+        return [self._screen.dim(fit(row, self._screen.columns - 1)) for row in rows]
 
     def _layout(self) -> Layout:
-        tail = Window(
-            FormattedTextControl(lambda: ANSI("\n".join(self._tail))),
-            height=lambda: Dimension.exact(len(self._tail)),
+        above = Window(
+            FormattedTextControl(lambda: ANSI("\n".join(self._above))),
+            height=lambda: Dimension(min=0, max=len(self._above), preferred=len(self._above)),
             dont_extend_height=True,
-        )
-        prompt = Window(
-            BufferControl(self._buffer),
-            height=lambda: Dimension(min=1, max=max(1, self._screen.rows // 3)),
-            wrap_lines=True,
-            dont_extend_height=True,
-            get_line_prefix=_prefix,
         )
         bar = Window(FormattedTextControl(self._bar_text), height=1, dont_extend_height=True)
-        return Layout(HSplit([tail, prompt, bar], align=VerticalAlign.TOP), focused_element=prompt)
+        rows = [above, *self._prompt.rows, bar]
+        return Layout(HSplit(rows, align=VerticalAlign.TOP), focused_element=self._prompt.focus)
 
     def _bar_text(self) -> ANSI:
-        text = BUSY_HINT if self._waits else clean(self._bar()).replace("\n", " ")
-        return ANSI(self._screen.dim(fit(text, self._screen.columns - 1)))
+        columns = self._screen.columns - 1
+        text = self._hint
+        if not text:
+            for part in map(clean, self._bar()):
+                longer = f"{text} · {part}" if text else part
+                if text and width(longer) > columns:
+                    break
+                text = longer
+        text = text.replace("\n", " ")
+        return ANSI(self._screen.dim(fit(self._screen.plain(text), columns)))
 
 
 class _Sink:
@@ -361,82 +469,3 @@ class _Sink:
 
     def close(self) -> None:
         """The screen stays."""
-
-
-class _Application(Application[None]):
-    """prompt_toolkit's application, which redraws at once when told, and survives a window that becomes narrower."""
-
-    @property
-    def paused(self) -> bool:
-        """Whether something else has the terminal for the moment."""
-        return self._running_in_terminal
-
-    def redraw(self) -> None:
-        """Draw now, not at some later turn of the loop: the rows just written must not stand without their prompt."""
-        self._redraw()
-
-    def _on_resize(self) -> None:
-        """Account for the rows that the terminal has wrapped anew before prompt_toolkit goes up to erase its own."""
-        screen = self.renderer.last_rendered_screen
-        columns = self.output.get_size().columns
-        if screen is not None and columns:
-            cursor = self.renderer._cursor_pos
-            extra = cursor.x // columns
-            for y in range(cursor.y):
-                row = screen.data_buffer[y]
-                used = max((x + 1 for x, cell in row.items() if cell.char.strip()), default=0)
-                extra += max(0, -(-used // columns) - 1)
-            if extra:
-                self.output.cursor_up(extra)
-        super()._on_resize()
-
-
-class _Completer(Completer):
-    """Asks the owner for candidates, and puts them in the place of the last word."""
-
-    def __init__(self, complete: Callable[[str], Iterable[str]]) -> None:
-        self._complete = complete
-
-    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
-        before = document.text_before_cursor
-        word = document.get_word_before_cursor(WORD=True)
-        for candidate in self._complete(before):
-            yield Completion(candidate, start_position=-len(word))
-
-
-class _PrivateHistory(FileHistory):
-    """A history that only its owner can read, and that a full disk does not stop."""
-
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
-        path.chmod(0o600)
-        super().__init__(str(path))
-
-    def store_string(self, string: str) -> None:
-        with suppress(OSError):
-            super().store_string(string)
-
-
-def _history(path: Path | None) -> History:
-    if path is not None:
-        with suppress(OSError):  # a home that can't be written to
-            return _PrivateHistory(path)
-    return InMemoryHistory()
-
-
-def _prefix(line: int, wrap: int) -> StyleAndTextTuples:
-    if wrap:
-        return [("", " " * len(PROMPT))]
-    return [("bold", PROMPT if line == 0 else CONTINUATION)]
-
-
-def _output(screen: Screen) -> Output:
-    if sys.platform == "win32":
-        return create_output()
-    return Vt100_Output(
-        sys.stdout,
-        lambda: Size(rows=screen.rows, columns=screen.columns),
-        default_color_depth=_DEPTHS[screen.colors],
-        enable_cpr=False,
-    )

@@ -59,12 +59,12 @@ class Live:
     ) -> None:
         """`session`: more turns follow, so that a failed turn is reported here, and a blank row ends each turn.
 
-        `formulas`: mathematics is drawn; else its source is shown.
+        `formulas`: mathematics is drawn; else its source is shown. Both it and `thinking` may be changed at any time.
         """
+        self.formulas = formulas
         self.thinking = thinking
         self._screen = screen
         self._session = session
-        self._formulas = formulas
         self._clock = clock
         self._rows: list[str] = []  # finished, not yet fetched by `frame`
         self._begin()
@@ -103,16 +103,31 @@ class Live:
             case Finished():
                 self._finish(event)
 
+    def prepare(self) -> None:
+        """Import what renders an answer, which takes a tenth of a second, before the first answer needs it."""
+        _ = self._markdown
+
     def note(self, text: str) -> None:
         """Put a remark of the program between the model's rows."""
-        self._remark(clean(text), "33", self._screen.glyph("▸ ", "> "))
+        self._remark(clean(text), self._screen.shade("33", "35"), self._screen.glyph("▸ ", "> "))
 
     def show(self, failure: Failure) -> None:
         """Put an error, its way out and the last lines of the native log on the screen."""
-        self._remark(clean(failure.message), "1;31", self._screen.glyph("✗ ", "! "))
+        self._remark(clean(failure.message), self._screen.shade("1;91", "1;31"), self._screen.glyph("✗ ", "! "))
         for line in (failure.hint, *failure.log):
             if line:
                 self._remark(clean(line), "2", "  ")
+
+    def switch(self, thinking: Thinking) -> None:
+        """Show, fold or hide the thinking from now on. What is shown stays, the open row too."""
+        self._absorb()
+        if thinking is not Thinking.SHOW and self._thought.begun and not self._thought.ended:
+            self._think(self._prose.finish())
+        self.thinking = thinking
+
+    def recalled(self, thinking: str) -> list[str]:
+        """Render the thinking of an earlier turn as it would have been shown."""
+        return [self._gutter(row) for row in plain_rows(thinking, self._screen.columns - 2)]
 
     def close(self) -> None:
         """End a turn that was cut off without its Finished: what is open becomes final. Safe to call twice."""
@@ -168,7 +183,7 @@ class Live:
         if end.failure is None or end.usage.reasoning_tokens + end.usage.answer_tokens > 0:
             if self._wrote:
                 self._rows.append("")
-            self._rows.append(self._screen.dim(self._plain(progress.summary(end))))
+            self._rows.append(self._screen.dim(self._screen.plain(progress.summary(end))))
         if self._session:
             self._rows.append("")
 
@@ -233,10 +248,7 @@ class Live:
         return self._shape_status(progress.running(what, part.tokens, self._clock() - part.began))
 
     def _shape_status(self, text: str) -> str:
-        return self._screen.dim(fit(self._plain(text), self._screen.columns - 1))
-
-    def _plain(self, text: str) -> str:
-        return text if self._screen.unicode else text.replace("…", "...").replace("·", "-")
+        return self._screen.dim(fit(self._screen.plain(text), self._screen.columns - 1))
 
     def _gutter(self, row: str) -> str:
         return self._screen.dim(f"{self._screen.glyph('│', '|')} {row}".rstrip())
@@ -249,12 +261,22 @@ class Live:
                 self._rows.append(self._screen.sgr(codes, row))
         self._wrote = True
 
-    @cached_property
+    @property
     def _markdown(self) -> "Markdown":
+        return self._drawing if self.formulas else self._sourcing
+
+    @cached_property
+    def _drawing(self) -> "Markdown":
         # rich takes a tenth of a second to import, which the prompt should not wait for.
         from r1chat.terminal.markdown import Markdown
 
-        return Markdown(self._screen, formulas=self._formulas)
+        return Markdown(self._screen, formulas=True)
+
+    @cached_property
+    def _sourcing(self) -> "Markdown":
+        from r1chat.terminal.markdown import Markdown
+
+        return Markdown(self._screen, formulas=False)
 
 
 class _Part:
@@ -326,6 +348,12 @@ class Prose:
         self._blank = not self._row.strip()
         self.empty = self.empty and self._blank
         self._row = ""
+
+
+def plain_rows(text: str, columns: int) -> list[str]:
+    """Wrap a whole plain text; clean, without blanks at its ends."""
+    prose = Prose()
+    return [*prose.feed(clean(text), columns), *prose.finish()]
 
 
 class OpenParagraph:

@@ -8,26 +8,23 @@ back afterwards, as it reads (`latex`) or as it was written.
 """
 
 import io
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from urllib.parse import quote
 
-from markdown_it import MarkdownIt
-from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from markdown_it.tree import SyntaxTreeNode
 from rich import box
 from rich.color import ColorSystem
 from rich.console import Console
 from rich.style import Style
-from rich.syntax import Syntax
+from rich.syntax import ANSISyntaxTheme, Syntax
 from rich.table import Table
 from rich.text import Text
 
 from r1chat.terminal import latex
 from r1chat.terminal.blocks import Block, Kind
+from r1chat.terminal.colors import DARK, LIGHT
+from r1chat.terminal.commonmark import Formula, Masked, mask, parser
 from r1chat.terminal.screen import Colors, Screen
 from r1chat.terminal.wrap import breaks
 
@@ -41,7 +38,6 @@ _OPENERS = frozenset("*_`[<$~\\&!")
 _DIM = Style(dim=True)
 _MARKS = {"strong": Style(bold=True), "em": Style(italic=True), "s": Style(strike=True), "link": Style(underline=True)}
 _INDENT = "  "  # of a formula on a line of its own
-_QUOTE_SIGNS = re.compile(r"\n {0,3}>")
 
 
 class Markdown:
@@ -50,8 +46,9 @@ class Markdown:
     def __init__(self, screen: Screen, *, formulas: bool = True) -> None:
         self._screen = screen
         self._formulas = formulas and screen.unicode
-        self._parser = _parser()
+        self._parser = parser()
         self._colored = screen.colors is not Colors.NONE
+        self._accent = Style(color=screen.shade("cyan", "blue"))
         self._console = Console(
             file=io.StringIO(),
             color_system=None,  # segments are turned into text in `ansi`, not by the console
@@ -89,7 +86,7 @@ class Markdown:
         if block.kind is Kind.TEXT:
             return self.paragraph(block.source, columns)
         indent = len(source) - len(source.lstrip(" "))  # nesting that CommonMark does not see (less than the marker)
-        masked = _mask(source, quoted=block.kind is Kind.QUOTE)
+        masked = mask(source, quoted=block.kind is Kind.QUOTE)
         tree = SyntaxTreeNode(self._parser.parse(masked.source))
         rows = self._children(tree, masked, max(1, columns - indent))
         return [_join(Text(" " * indent), row) for row in rows]
@@ -98,22 +95,22 @@ class Markdown:
 
     def paragraph(self, source: str, columns: int, lead: Text | None = None) -> list[Text]:
         """Render running text. `lead` is the unfinished row that stands before it."""
-        masked = _mask(_unindented(source))
+        masked = mask(_unindented(source))
         flow = self._flow(self._tokens(masked), masked)
         return self._set(flow if lead is None else _with_lead(lead, flow), columns)
 
     def settled(self, source: str) -> bool:
         """Say whether nothing in this beginning of a paragraph can still read otherwise when more text comes."""
-        masked = _mask(_unindented(source))
+        masked = mask(_unindented(source))
         texts = [token.content for token in self._tokens(masked) if token.type == "text"]
         return not masked.displays and all(_OPENERS.isdisjoint(text) for text in texts)
 
-    def _tokens(self, masked: "_Masked") -> Sequence[Token]:
+    def _tokens(self, masked: Masked) -> Sequence[Token]:
         return self._parser.parseInline(masked.source)[0].children or []
 
-    def _flow(self, tokens: Sequence[Token], masked: "_Masked") -> list["Text | _Display"]:
+    def _flow(self, tokens: Sequence[Token], masked: Masked) -> list["Text | Formula"]:
         """Render inline tokens into styled text, with formulas on lines of their own in between."""
-        flow: list[Text | _Display] = []
+        flow: list[Text | Formula] = []
         text = Text()
         marks = [Style.null()]
         links: list[tuple[int, str]] = []  # where the open links begin, and where they lead
@@ -135,7 +132,7 @@ class Markdown:
             elif token.type == "code_inline":
                 content = masked.restore(token.content)
                 shown = content if self._colored else f"`{content}`"
-                text.append(shown, style + Style(color="cyan") if self._colored else style)
+                text.append(shown, style + self._accent if self._colored else style)
             elif token.type == "image":
                 target = masked.restore(str(token.attrs.get("src", "")))
                 text.append(f"[{masked.restore(token.content)}] ({target})", style)
@@ -150,7 +147,7 @@ class Markdown:
                         text.append(self._inline_formula(part.source), style)
         return [*flow, text]
 
-    def _set(self, flow: Sequence["Text | _Display"], columns: int) -> list[Text]:
+    def _set(self, flow: Sequence["Text | Formula"], columns: int) -> list[Text]:
         """Put text and formulas into rows. A small formula in the middle of a line stays there."""
         rows: list[Text] = []
         text = Text()
@@ -171,7 +168,7 @@ class Markdown:
         below = wrap(_stripped(text) if rows else text, columns) if text.plain.strip() or not rows else []
         return rows + [Text()] * (apart and bool(below)) + below
 
-    def _line(self, flow: Sequence["Text | _Display"]) -> Text:
+    def _line(self, flow: Sequence["Text | Formula"]) -> Text:
         """Put text and formulas into one line."""
         line = Text()
         for part in flow:
@@ -203,7 +200,7 @@ class Markdown:
 
     # Blocks
 
-    def _children(self, node: SyntaxTreeNode, masked: "_Masked", columns: int, *, loose: bool = True) -> list[Text]:
+    def _children(self, node: SyntaxTreeNode, masked: Masked, columns: int, *, loose: bool = True) -> list[Text]:
         rows: list[Text] = []
         for child in node.children:
             if rows and loose:
@@ -211,7 +208,7 @@ class Markdown:
             rows += self._node(child, masked, columns)
         return rows
 
-    def _node(self, node: SyntaxTreeNode, masked: "_Masked", columns: int) -> list[Text]:
+    def _node(self, node: SyntaxTreeNode, masked: Masked, columns: int) -> list[Text]:
         match node.type:
             case "paragraph":
                 return self._set(self._flow(_tokens(node), masked), columns)
@@ -234,7 +231,7 @@ class Markdown:
             case _:
                 return wrap(Text(masked.restore(node.content)), columns)
 
-    def _list(self, node: SyntaxTreeNode, masked: "_Masked", columns: int) -> list[Text]:
+    def _list(self, node: SyntaxTreeNode, masked: Masked, columns: int) -> list[Text]:
         number = int(node.attrs.get("start", 1)) if node.type == "ordered_list" else None
         loose = any(not child.hidden for item in node.children for child in item.children if child.type == "paragraph")
         rows: list[Text] = []
@@ -244,11 +241,11 @@ class Markdown:
             loose_here = loose and len(item.children) > 1
             content = self._children(item, masked, max(1, columns - len(marker)), loose=loose_here)
             for index, row in enumerate(content or [Text()]):
-                before = Text(marker, Style(color="cyan") if self._colored else "") if index == 0 else None
+                before = Text(marker, self._accent if self._colored else "") if index == 0 else None
                 rows.append(_join(before or Text(" " * len(marker)), row))
         return rows
 
-    def _table(self, node: SyntaxTreeNode, masked: "_Masked", columns: int) -> list[Text]:
+    def _table(self, node: SyntaxTreeNode, masked: Masked, columns: int) -> list[Text]:
         table = Table(
             box=box.ROUNDED if self._screen.unicode else box.ASCII,
             border_style=_DIM,
@@ -268,7 +265,7 @@ class Markdown:
             for row in self._console.render_lines(table, options, pad=False)
         ]
 
-    def _cell(self, cell: SyntaxTreeNode, masked: "_Masked") -> Text:
+    def _cell(self, cell: SyntaxTreeNode, masked: Masked) -> Text:
         return self._line(self._flow(_tokens(cell), masked))
 
     def _code(self, block: Block) -> list[Text]:
@@ -289,70 +286,14 @@ class Markdown:
         return list(text.split("\n", allow_blank=True))
 
 
-@dataclass(frozen=True, slots=True)
-class _Display:
-    """A formula, and whether it wants a line of its own."""
-
-    source: str
-    display: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class _Masked:
-    """Markdown whose formulas are replaced by their numbers between two characters that do not occur in it."""
-
-    source: str
-    formulas: tuple[_Display, ...]
-    marks: tuple[str, str]
-
-    @property
-    def displays(self) -> bool:
-        """Whether one of the formulas wants a line of its own."""
-        return any(formula.display for formula in self.formulas)
-
-    def split(self, text: str) -> list[str | _Display]:
-        """Cut text at the formulas in it."""
-        if not self.formulas:
-            return [text]
-        parts = re.split(f"{self.marks[0]}(\\d+){self.marks[1]}", text)
-        return [self.formulas[int(part)] if index % 2 else part for index, part in enumerate(parts)]
-
-    def restore(self, text: str) -> str:
-        """Put the formulas back as they were written, where they turned out to be none."""
-        if not self.formulas:
-            return text
-        for mark in self.marks:
-            text = text.replace(quote(mark), mark)
-        return "".join(part if isinstance(part, str) else part.source for part in self.split(text))
-
-
-def _mask(source: str, *, quoted: bool = False) -> _Masked:
-    """Hide the formulas of a text from the Markdown parser. `quoted`: its lines begin with the signs of a quote."""
-    if "$" not in source and "\\" not in source:
-        return _Masked(source, (), ("", ""))
-    free = (chr(code) for code in range(0xE000, 0xF8FF) if chr(code) not in source)  # Unicode's private use area
-    marks = next(free, ""), next(free, "")
-    pieces: list[str] = []
-    formulas: list[_Display] = []
-    position = 0
-    for span in latex.spans(source) if all(marks) else ():
-        pieces.append(source[position : span.start])
-        pieces.append(f"{marks[0]}{len(formulas)}{marks[1]}")
-        formula = source[span.start : span.end]
-        formulas.append(_Display(_QUOTE_SIGNS.sub("\n", formula) if quoted else formula, span.display))
-        position = span.end
-    pieces.append(source[position:])
-    return _Masked("".join(pieces), tuple(formulas), marks)
-
-
 def _unindented(source: str) -> str:
     return "\n".join(line.strip() for line in source.strip("\n").split("\n"))
 
 
-def _ends_line(flow: Sequence[Text | _Display]) -> bool:
+def _ends_line(flow: Sequence[Text | Formula]) -> bool:
     """Whether nothing more is on the line before this."""
     for part in flow:
-        if isinstance(part, _Display):
+        if isinstance(part, Formula):
             return False
         line, line_end, _ = part.plain.partition("\n")
         if line.strip() or line_end:
@@ -366,7 +307,7 @@ def _stripped(text: Text) -> Text:
     return text[n_left : len(text.plain.rstrip())]
 
 
-def _with_lead(lead: Text, flow: list[Text | _Display]) -> list[Text | _Display]:
+def _with_lead(lead: Text, flow: list[Text | Formula]) -> list[Text | Formula]:
     first, *rest = flow
     assert isinstance(first, Text)  # a flow begins and ends with text
     return [lead + first, *rest]
@@ -397,24 +338,4 @@ def _tokens(node: SyntaxTreeNode) -> Sequence[Token]:
 
 @lru_cache(maxsize=16)
 def _syntax(language: str, *, light: bool) -> Syntax:
-    return Syntax("", language, theme="ansi_light" if light else "ansi_dark", background_color="default")
-
-
-@lru_cache(maxsize=1)
-def _parser() -> MarkdownIt:
-    """Make CommonMark with tables, without what would swallow text: HTML, reference definitions, setext headings."""
-    parser = MarkdownIt("commonmark", {"html": False})
-    parser.enable(["table", "strikethrough"])
-    parser.disable(["html_block", "html_inline", "reference", "lheading"])
-    parser.inline.ruler.before("escape", "delimiter", _delimiter)
-    return parser
-
-
-def _delimiter(state: StateInline, silent: bool) -> bool:
-    """Keep a delimiter of mathematics that has no partner as typed."""
-    if state.src.startswith(("\\(", "\\)", "\\[", "\\]"), state.pos):
-        if not silent:
-            state.pending += state.src[state.pos : state.pos + 2]
-        state.pos += 2
-        return True
-    return False
+    return Syntax("", language, theme=ANSISyntaxTheme(LIGHT if light else DARK), background_color="default")

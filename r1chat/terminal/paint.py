@@ -4,8 +4,9 @@ Knows nothing about events but that Live takes them. Nothing here reads the keyb
 
 Strategy: the cursor rests at the end of the last tail row. A redraw goes up to the first tail row, erases from there to
 the end of the screen, and writes the new finished rows and the new tail in one piece. Tail rows are written with
-automatic wrapping switched off, so that a row never takes two even where the terminal's idea of a character's width
-is not ours. When the window became narrower in between, terminals have wrapped the old rows anew; they are counted so.
+automatic wrapping switched off, so that a row never takes two: not a long row of code, and not where the terminal's
+idea of a character's width is not ours. When the window became narrower in between, terminals have wrapped the old rows
+anew; they are counted so.
 """
 
 import os
@@ -23,11 +24,19 @@ from r1chat.terminal.screen import Screen
 from r1chat.terminal.wrap import width
 
 REDRAW_SECONDS = 0.05  # 20 times a second, which looks smooth and costs little
-SLOWDOWN = 10  # a redraw that takes long is followed by ten times as long without one: at most 9 % of the time
+SLOWDOWN = 25  # a redraw that takes long is followed by 25 times as long without one: at most 4 % of the time
+MOST_PAUSE = 0.5  # seconds; but no longer than that, whatever a redraw took
 _SYNC = "\x1b[?2026h", "\x1b[?2026l"  # synchronized output: the frame appears at once; ignored where it is unknown
 _CURSOR = "\x1b[?25l", "\x1b[?25h"  # hidden only while a frame is written, so that there is nothing to restore later
+# Not simply \x1b[J: where that is told to clear the whole screen, tmux moves what was on it into the scrollback.
+ERASE_DOWN = "\x1b[C\x1b[J\x1b[1K\x1b[G"
 _WRAP_OFF, _WRAP_ON = "\x1b[?7l", "\x1b[?7h"
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def pause(took: float) -> float:
+    """Say how many seconds the screen rests after a redraw that took so many."""
+    return min(max(REDRAW_SECONDS, SLOWDOWN * took), MOST_PAUSE)
 
 
 def cells(row: str) -> int:
@@ -52,7 +61,7 @@ class Painter:
         parts += [row + "\n" for row in frame.finished]
         if rows:
             parts += [_WRAP_OFF, "\n".join(rows), _WRAP_ON]
-        self._shown = [cells(row) for row in rows]
+        self._shown = [min(cells(row), self._screen.columns) for row in rows]  # no more than one row each
         parts += [_CURSOR[1], _SYNC[1]]
         self._stream.write("".join(parts))
         self._stream.flush()
@@ -67,7 +76,7 @@ class Painter:
         n_rows = sum(max(1, -(-shown // columns)) for shown in self._shown)
         up = f"\x1b[{n_rows - 1}A" if n_rows > 1 else ""
         # Column 1 by its own escape: a terminal may be set to turn a carriage return into a new line (stty ocrnl).
-        return f"\x1b[G{up}\x1b[J" if self._shown else ""
+        return f"\x1b[G{up}{ERASE_DOWN}" if self._shown else ""
 
 
 class TerminalSink:
@@ -110,7 +119,7 @@ class TerminalSink:
         frame = self._live.frame()
         self._paint(frame)
         now = self._clock()
-        self._due = now + max(REDRAW_SECONDS, SLOWDOWN * (now - began))
+        self._due = now + pause(now - began)
 
     def __enter__(self) -> "TerminalSink":
         if sys.platform != "win32":

@@ -44,7 +44,7 @@ class PlainSink:
         self._stderr = stderr
         self._screen = screen
         self._shows_thinking = thinking
-        self._shows_notices = verbose or screen.stderr_tty
+        self.shows_notices = verbose or screen.stderr_tty
         self._shows_status = screen.stderr_tty and not screen.dumb and not thinking
         self._status = ""
         self._begin()
@@ -88,7 +88,7 @@ class PlainSink:
         self._write(self._stderr, self._thought.finish())
 
     def _note(self, text: str) -> None:
-        if self._shows_notices:
+        if self.shows_notices:
             self._show_status("")
             middle = "\n" if self._thought.open_line else ""
             self._write(self._stderr, middle + clean(text).strip() + "\n")

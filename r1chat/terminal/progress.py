@@ -52,6 +52,11 @@ def thought(count: int, elapsed: float) -> str:
     return f"thought for {seconds(elapsed)}, {tokens(count)}"
 
 
+def ending(reason: Reason) -> str:
+    """Say why a turn ended if it did not end by itself, else nothing."""
+    return _CUTS.get(reason, "")
+
+
 def summary(end: Finished) -> str:
     """Say in one line how a turn went, and why it ended if it did not end by itself."""
     parts = [tokens(end.usage.reasoning_tokens + end.usage.answer_tokens)]
@@ -59,6 +64,6 @@ def summary(end: Finished) -> str:
         parts.append(speed(end.timings.tokens_per_second))
     if end.timings.first_token_s:
         parts.append(f"first after {seconds(end.timings.first_token_s)}")
-    if end.reason in _CUTS:
-        parts.append(_CUTS[end.reason])
+    if cut := ending(end.reason):
+        parts.append(cut)
     return " · ".join(parts)

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import IO, NamedTuple
 
 from r1chat.core.encoding import decode
@@ -34,6 +34,14 @@ class Colors(IntEnum):
     TRUE = 1 << 24
 
 
+class Theme(StrEnum):
+    """Whether the terminal's background is dark or light; auto believes COLORFGBG, and else takes it for dark."""
+
+    AUTO = "auto"
+    DARK = "dark"
+    LIGHT = "light"
+
+
 @dataclass(frozen=True, slots=True)
 class Screen:
     """What the three streams are. `size` asks anew at every call, because a window can be resized at any moment."""
@@ -54,8 +62,12 @@ class Screen:
         stdin: IO[str] | None,
         stdout: IO[str] | None,
         stderr: IO[str] | None,
+        theme: Theme = Theme.AUTO,
     ) -> "Screen":
-        """Ask the streams and the environment (TERM, COLORTERM, NO_COLOR, COLUMNS, COLORFGBG)."""
+        """Ask the streams and the environment (TERM, COLORTERM, NO_COLOR, COLUMNS, COLORFGBG).
+
+        The terminal itself is never asked for its background: the answer could end up in what the user types.
+        """
         stdout_tty = _is_terminal(stdout)
         term = environ.get("TERM", "")
         # Windows sets no TERM, and its terminals understand escapes once they are switched on.
@@ -67,7 +79,7 @@ class Screen:
             colors=_colors(environ, term, dumb=dumb),
             unicode=_speaks_unicode(stdout),
             dumb=dumb,
-            light=environ.get("COLORFGBG", "").rpartition(";")[2] in {"7", "15"},
+            light=theme is Theme.LIGHT or (theme is Theme.AUTO and _says_light(environ)),
             size=_size_asker(environ, stdout if stdout_tty else stderr),
         )
 
@@ -96,12 +108,20 @@ class Screen:
         if self.dumb or not text:
             return text
         if self.colors is Colors.NONE:
-            codes = ";".join(code for code in codes.split(";") if len(code) == 1)
+            codes = ";".join(code for code in codes.split(";") if len(code) == 1)  # all colours have two digits
         return f"\x1b[{codes}m{text}\x1b[0m" if codes else text
 
     def dim(self, text: str) -> str:
         """Make `text` fainter than the rest."""
         return self.sgr("2", text)
+
+    def shade(self, dark: str, light: str) -> str:
+        """Choose the colour that can be read on this background."""
+        return light if self.light else dark
+
+    def plain(self, text: str) -> str:
+        """Write the program's own words with signs that this screen can show."""
+        return text if self.unicode else text.replace("…", "...").replace("·", "-")
 
     def glyph(self, unicode: str, ascii: str) -> str:
         """Choose the sign this screen can show."""
@@ -145,6 +165,11 @@ def _is_utf8(encoding: str | None) -> bool:
 def _speaks_unicode(stream: IO[str] | None) -> bool:
     encoding = getattr(stream, "encoding", None)
     return encoding is None or _is_utf8(encoding)
+
+
+def _says_light(environ: Mapping[str, str]) -> bool:
+    """Whether the background that rxvt, Konsole and others tell is white or light grey."""
+    return environ.get("COLORFGBG", "").rpartition(";")[2] in {"7", "15"}
 
 
 def _colors(environ: Mapping[str, str], term: str, *, dumb: bool) -> Colors:

@@ -100,6 +100,7 @@ def afar(models: dict[str, list[Path]]) -> None:
             parts = {f"model-Q4_K_M{path.stem[-15:] if len(paths) > 1 else ''}.gguf": OnDisk(path) for path in paths}
             hub.put("user/model-GGUF", parts)
             environ = {**os.environ, "HF_ENDPOINT": hub.endpoint, "HF_HOME": home, "R1CHAT_HOME": home}
+            environ["HF_HUB_OFFLINE"] = "0"
             command = [*program.r1chat(), "fit", "hf.co/user/model-GGUF:Q4_K_M", "--ram", "4T"]
             done = subprocess.run(command, env=environ, check=True, capture_output=True, text=True)
             how = "measured" if "measured by" in done.stdout else "estimated"

@@ -9,7 +9,7 @@ cache, with nothing else in between: that is the time to compare with.
 import time
 from argparse import Namespace
 
-from benches import engine
+from benches import engine, server
 from benches.report import table
 from r1chat.chat import Chat, Options
 from r1chat.core.events import Finished
@@ -50,6 +50,8 @@ def run(options: Namespace) -> None:
         f"Tokens and time between Enter and the first token; answers of {options.tokens} tokens, {options.pause:g} s"
     )
     table(f"{title} between the turns ({found.target.name})", headings, rows[1:])
+    if options.llama_bin:
+        server.compare(options, n_ctx, options.tokens + N_THOUGHT)
     print("Targets: computed ≤ new + 8; ratio ≤ 1.15. Else: what is computed when nothing is computed ahead.")
 
 

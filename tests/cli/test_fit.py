@@ -1,17 +1,29 @@
 """`r1chat fit`, and what run does with the plan: the real command in a process of its own."""
 
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from r1chat.cli.options import n_bytes
+from r1chat.engine import dryrun
 from r1chat.errors import UsageError
+from r1chat.settings.table import SETTINGS
 from tests.conftest import Command
 from tests.shapes import SHAPES, write_shape
 
 GIB = 1 << 30
+OWN = """
+[[model]]
+id = "mine"
+aliases = ["mine"]
+[[model.downloads]]
+repository = "me/mine-GGUF"
+file = "mine-{q}.gguf"
+quantizations = [{name = "Q4_K_M", bytes = 1000}]
+"""
 
 
 def fit(r1chat: Command, *args: str, code: int = 0) -> dict[str, Any]:
@@ -89,6 +101,28 @@ def test_the_whole_catalogue_has_verdicts(r1chat: Command) -> None:
     assert max(map(len, text.splitlines())) <= 80
 
 
+def test_a_wish_of_some_models_is_explained_below_the_list(r1chat: Command) -> None:
+    """The models that can't have it are named with the reason; a wish that none can have is a mistake."""
+    words = ("--gpu-layers", "40", "--vram", "24G", "--ram", "21G", "--cpu-moe", "2")
+    text = r1chat("fit", *words).out.decode()
+    assert "refused" in next(line for line in text.splitlines() if line.startswith("7b:Q4_K_M "))
+    assert "40 layers can't be put on a GPU: the model has 29, the output counted." in " ".join(text.split())
+    assert "no; Q4_K_S fits" in next(line for line in text.splitlines() if line.startswith("70b:Q4_K_M"))
+    assert max(map(len, text.splitlines())) <= 80
+    done = r1chat("fit", "--ctx", "16")
+    assert (2, b"") == (done.code, done.out)
+
+
+def test_a_model_of_unknown_size_is_in_the_list(r1chat: Command, tmp_path: Path) -> None:
+    """One that the user has named has no figures: its line says so."""
+    own = tmp_path / "models.toml"
+    own.write_text(OWN, "utf-8")
+    env = {"R1CHAT_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+    assert "unknown" in next(line for line in r1chat("fit", env=env).out.decode().splitlines() if "mine:" in line)
+    listed = json.loads(r1chat("fit", "--json", env=env).out)["models"]
+    assert [{"name": "mine:Q4_K_M", "fits": None}] == [model for model in listed if model["fits"] is None]
+
+
 def test_a_picture_and_a_table(r1chat: Command, tmp_path: Path) -> None:
     """For one model: a bar for each device with its legend, the same as a table, and where the figures are from."""
     file = tmp_path / "model.gguf"
@@ -134,12 +168,38 @@ def test_run_uses_the_cache_that_was_asked_for(r1chat: Command) -> None:
 )
 def test_sizes_are_read(word: str, number: int) -> None:
     """G is what memory is sold in, GB is what files are told in."""
-    assert number == n_bytes("--ram", word)
+    assert number == SETTINGS["ram"].read(word, "--ram")
 
 
 @pytest.mark.parametrize("word", ["", "G", "-1G", "1e9", "24X", "1,5G", "9" * 20])
 def test_what_is_no_size_is_refused(word: str) -> None:
     """And the option is named."""
     with pytest.raises(UsageError) as error:
-        n_bytes("--ram", word)
-    assert "--ram" in error.value.hint
+        SETTINGS["ram"].read(word, "--ram")
+    assert error.value.message.startswith("--ram: ")
+
+
+@pytest.fixture
+def two_gpus(tmp_path: Path) -> str:
+    """A PATH with a driver's tool that tells of two GPUs, which the build of the tests can't use."""
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho RTX 4090, 24564\necho RTX 4090, 24564\n", "utf-8")
+    tool.chmod(0o755)
+    return os.pathsep.join([str(tmp_path), os.environ["PATH"]])
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32" or Path("/proc/driver/nvidia").exists() or bool(dryrun.gpus()),
+    reason="the machine has GPUs of its own, or can't run a script for the driver's tool",
+)
+def test_gpus_that_are_not_used_are_told_once(r1chat: Command, two_gpus: str) -> None:
+    """By fit in one line; by run once, and not before somebody hears it."""
+    env = {"PATH": two_gpus, "HF_HUB_OFFLINE": "1"}
+    text = " ".join(r1chat("fit", "7b", "--ram", "64G", env=env).out.decode().split())
+    assert 1 == text.count("RTX 4090")
+    assert "not used RTX 4090 (2); a build for it: CMAKE_ARGS=" in text
+    asked = ("run", "demo", "1 + 1", "--max-tokens", "1")
+    assert b"" == r1chat(*asked, env=env).err
+    notices = [json.loads(r1chat(*asked, "--json", env=env).out)["notices"] for _ in range(2)]
+    assert ["idle-gpu"] == [notice["code"] for notice in notices[0]]
+    assert [] == notices[1]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from r1chat.core.memory import Devices, Measured, Plan, Wishes, plan, step_down
+from r1chat.core.memory import Devices, Measured, Plan, Wishes, largest_context, plan, step_down
 from r1chat.core.placement import Device
 from r1chat.core.shape import Parts, Shape
 from r1chat.errors import ExitCode, FitError, UsageError
@@ -159,6 +159,28 @@ def test_measured_buffers_win_over_the_estimate() -> None:
     assert [100 << 20, 50 << 20] == [use.compute_bytes for use in found.uses]
     assert not found.estimated
     assert planned(DENSE, 64 * GB).estimated
+
+
+def test_buffers_of_gpus_that_are_left_out_do_not_count() -> None:
+    """Planned without its GPUs, a machine's memory has the buffers that were measured for it."""
+    left_out = planned(DENSE, 64 * GB, 24 * GB, wishes=Wishes(vram=(0,)))
+    assert 1 == len(left_out.uses)
+    devices = Devices(8, 64 * GB, gpus=(gpu(24 * GB),))
+    found = plan(DENSE, devices, Wishes(vram=(0,)), Measured((100 << 20, 50 << 20)))
+    assert [50 << 20] == [use.compute_bytes for use in found.uses]
+
+
+@pytest.mark.parametrize("vram", [(), (7 * GB,)])
+def test_the_largest_context_has_room_for_larger_buffers(vram: tuple[int, ...]) -> None:
+    """A longer context's mask is larger than what was measured with a short one: 1 KiB for each token."""
+    for tenths in range(60, 110, 5):
+        gpus = tuple(gpu(n_bytes) for n_bytes in vram)
+        devices = Devices(8, 64 * GB if gpus else tenths * GB // 10, gpus=gpus)
+        found = plan(DENSE, devices, Wishes(), Measured((*[330 << 20 for _ in gpus], 100 << 20)))
+        largest = largest_context(DENSE, devices, Wishes(), found)
+        grown = (largest - found.n_ctx) << 10
+        measured = Measured((*[(330 << 20) + grown for _ in gpus], (100 << 20) + grown))
+        assert largest == plan(DENSE, devices, Wishes(n_ctx=largest), measured).n_ctx
 
 
 def steps(shape: Shape, devices: Devices, wishes: Wishes) -> list[tuple[int, int, str]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from r1chat.core.placement import Device
 from r1chat.engine import dryrun, llama
 from r1chat.engine.build import Build
 from r1chat.errors import EngineError
@@ -40,6 +41,20 @@ def test_what_the_cpu_has_and_the_build_has_not(processor: str, unused: tuple[st
 def test_back_ends_for_gpus() -> None:
     """The CPU, its mathematics library and other machines are no GPUs."""
     assert ("CUDA", "Vulkan") == Build(("CUDA", "Vulkan", "RPC", "BLAS", "CPU"), "", ()).gpu_backends
+
+
+def test_each_gpu_counts_once() -> None:
+    """A build with two back ends shows a GPU twice; integrated ones count where nothing better is, of one back end."""
+    cuda, vulkan, other = (
+        Device(name, "GPU", "gpu", name, 1 << 30, 1 << 30) for name in ("CUDA0", "Vulkan0", "Vulkan1")
+    )
+    inside, again = (
+        Device(f"{backend}0", "iGPU", "integrated", backend, 1 << 30, 1 << 30) for backend in ("SYCL", "Vulkan")
+    )
+    remote = Device("RPC0", "afar", "remote", "RPC", 1 << 30, 1 << 30)
+    assert (cuda, other) == llama.offloadable([(cuda, b"01:00.0"), (vulkan, b"01:00.0"), (other, b""), (inside, b"")])
+    assert (vulkan, other) == llama.offloadable([(vulkan, b""), (other, b"")])
+    assert (remote, inside) == llama.offloadable([(inside, b""), (again, b""), (remote, b"")])
 
 
 def test_the_library_tells_what_it_is() -> None:

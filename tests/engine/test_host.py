@@ -82,6 +82,21 @@ def test_version_1_of_control_groups_is_known(machine: tuple[Path, Path]) -> Non
     assert (1_500_000_000, 5 * GB) == host.memory(*machine)
 
 
+def test_the_tightest_quota_of_time_counts(machine: tuple[Path, Path]) -> None:
+    """A service's or a slice's quota binds it outside of a container as well; of either version."""
+    proc, sysfs = machine
+    write(proc / "self/cgroup", "0::/user.slice/session.scope\n")
+    write(sysfs / "fs/cgroup/user.slice/cpu.max", "150000 100000\n")
+    write(sysfs / "fs/cgroup/user.slice/session.scope/cpu.max", "max 100000\n")
+    assert 2 == devices.quota_cores(*machine)
+    write(sysfs / "fs/cgroup/user.slice/session.scope/cpu.max", "50000 100000\n")
+    assert 1 == devices.quota_cores(*machine)
+    write(proc / "self/cgroup", "4:cpu,cpuacct:/app\n0::/\n")
+    write(sysfs / "fs/cgroup/cpu/app/cpu.cfs_quota_us", "300000\n")
+    write(sysfs / "fs/cgroup/cpu/app/cpu.cfs_period_us", "100000\n")
+    assert 3 == devices.quota_cores(*machine)
+
+
 def test_kills_are_counted_where_the_process_is(machine: tuple[Path, Path]) -> None:
     """In its control group, of either version, or else on the whole machine; nowhere on other systems."""
     proc, sysfs = machine

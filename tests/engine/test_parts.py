@@ -146,7 +146,7 @@ def test_a_containers_quota_is_a_number_of_cores(tmp_path: Path, files: dict[str
         path = tmp_path / "fs/cgroup" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
-    found = devices.quota_cores(tmp_path)
+    found = devices.quota_cores(tmp_path / "proc", tmp_path)
     assert found == cores if cores is not None else found > 4096
 
 

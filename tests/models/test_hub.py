@@ -244,6 +244,8 @@ def test_a_bad_proxy_is_told(local: LocalHub, monkeypatch: pytest.MonkeyPatch) -
     assert 4 == failure(local).exit_code
     monkeypatch.setenv("HTTP_PROXY", "nonsense://x")
     assert "proxy" in failure(local).message
+    monkeypatch.setenv("HTTP_PROXY", "socks5://127.0.0.1:1")
+    assert not failure(local).message.endswith("..")
 
 
 def test_a_missing_certificate_file_is_told(local: LocalHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -2,13 +2,31 @@
 
 import io
 import os
+import re
 import select
+import unicodedata
 from collections.abc import Callable
 
 import pyte
 import pytest
+from wcwidth import wcwidth
 
 from r1chat.terminal.screen import Size
+
+
+class Screen(pyte.HistoryScreen):
+    """pyte's screen, which stops reading at joiners and variation selectors; this one puts them where they belong."""
+
+    def draw(self, data: str) -> None:
+        """Show characters."""
+        for piece in re.split(r"([\u200b-\u200d\ufe00-\ufe0f\u20e3])", data):
+            if len(piece) != 1 or wcwidth(piece) or unicodedata.combining(piece):
+                super().draw(piece)
+                continue
+            line = self.buffer[self.cursor.y]
+            x = self.cursor.x - 1
+            x -= not line[x].data  # the second cell of a wide character
+            line[x] = line[x]._replace(data=line[x].data + piece)
 
 
 class Emulator(io.StringIO):
@@ -16,7 +34,7 @@ class Emulator(io.StringIO):
 
     def __init__(self, size: Size) -> None:
         super().__init__()
-        self.screen = pyte.HistoryScreen(size.columns, size.rows, history=10_000)
+        self.screen = Screen(size.columns, size.rows, history=10_000)
         self.screen.set_mode(pyte.modes.LNM)
         self._parser = pyte.Stream(self.screen)
 

@@ -159,3 +159,13 @@ def test_dollars_without_an_end_are_a_paragraph() -> None:
     assert [(Kind.TEXT, "$$ is money\n\n"), (Kind.TEXT, "more")] == [
         (block.kind, block.source) for block in split("$$ is money\n\nmore")
     ]
+
+
+@pytest.mark.parametrize("begun", ["A paragraph", "# Heading", "- an item", "> a quote", "```", "| a |"])
+def test_blank_lines_go_with_the_block_that_begins_below_them(begun: str) -> None:
+    """The block that is complete has the source that its incomplete line was shown with."""
+    blocks = Blocks()
+    blocks.feed(f"# Above\n\n\n{begun}")
+    assert [f"\n\n{begun}"] == [block.source for block in blocks.tail]
+    done = [*blocks.feed("\n"), *blocks.finish()]
+    assert [f"\n\n{begun}\n"] == [block.source for block in done]

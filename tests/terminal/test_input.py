@@ -13,13 +13,16 @@ from typing import Any
 
 import pytest
 from prompt_toolkit.data_structures import Size as PtkSize
-from prompt_toolkit.input import create_pipe_input
-from prompt_toolkit.output.vt100 import Vt100_Output
+from prompt_toolkit.input import PipeInput, create_pipe_input
 
 from r1chat.core.events import Answer, Finished, Reason, Reasoning, Started
 from r1chat.core.messages import Message, Role
-from r1chat.terminal.input import BUSY_HINT, LEAVE_HINT, ReplTerminal
-from r1chat.terminal.live import Live
+from r1chat.terminal.application import ReplOutput
+from r1chat.terminal.history import LONGEST, MOST, open_history
+from r1chat.terminal.input import LEAVE_HINT, QUEUE_HINT, ReplTerminal
+from r1chat.terminal.live import Live, Thinking
+from r1chat.terminal.outbox import Entry
+from r1chat.terminal.pastes import Pastes
 from r1chat.terminal.screen import Screen, Size
 
 SIZE = Size(80, 24)
@@ -38,21 +41,27 @@ class Repl:
         self.submitted: list[tuple[str, bool]] = []
         self.calls: list[str] = []
         self.terminal: ReplTerminal
+        self.keys: PipeInput
         self._action = on_submit
 
-    def type(self, keys: str, history_path: Path | None = None) -> "Repl":
+    def type(self, keys: str, history_path: Path | None = None, *, vi: bool = False) -> "Repl":
         """Run the terminal with these keys."""
-        output = Vt100_Output(self.emulator, lambda: PtkSize(rows=24, columns=80), enable_cpr=False)
+        output = ReplOutput(self.emulator, lambda: PtkSize(rows=24, columns=80), enable_cpr=False)
         with create_pipe_input() as pipe:
+            self.keys = pipe
             self.terminal = ReplTerminal(
                 SCREEN,
                 Live(SCREEN, session=True, clock=lambda: 0.0),
                 on_submit=self._submit,
                 on_interrupt=self._interrupt,
                 on_leave=lambda: self.calls.append("leave"),
-                bar=lambda: "the bar",
+                bar=lambda: ["the bar"],
                 complete=lambda text: ["/help"] if text.startswith("/h") else [],
+                on_think=lambda: self.calls.append("think"),
+                on_answer_now=lambda: self.calls.append("answer now"),
+                at_once=lambda text: text == "/now",
                 history_path=history_path,
+                vi=vi,
                 input=pipe,
                 output=output,
             )
@@ -62,8 +71,8 @@ class Repl:
             typist.join()
         return self
 
-    def _submit(self, text: str, pasted: bool) -> None:
-        self.submitted.append((text, pasted))
+    def _submit(self, entry: Entry) -> None:
+        self.submitted.append((entry.text, entry.literal))
         self._action(self)
 
     def _interrupt(self) -> None:
@@ -104,15 +113,153 @@ def test_a_paste_of_ten_thousand_lines_is_one_message_with_a_short_echo(emulate:
     assert 11 == len(repl.emulator.rows())
 
 
-def test_enter_while_busy_keeps_the_text(emulate: Emulate) -> None:
-    """What is typed during an answer stays until it can be sent; Ctrl-C goes to the turn."""
+def become_busy(repl: Repl) -> None:
+    """Begin a turn that ends when it is interrupted, or told to by the message `end`."""
+    repl.terminal.busy = repl.submitted[-1][0] != "/now"
 
-    def become_busy(repl: Repl) -> None:
-        repl.terminal.busy = True
 
-    repl = Repl(emulate, become_busy).type("one\rmore\r\x03\r\x03" + LEAVE)
-    assert ["one", "more"] == [text for text, _ in repl.submitted]
+def test_what_is_entered_during_a_turn_waits_for_its_end(emulate: Emulate) -> None:
+    """One turn at a time, in the order of entering; a command that may come at any time does not wait."""
+
+    queued = threading.Event()
+
+    def work(repl: Repl, text: str) -> None:
+        queued.wait()
+        repl.terminal.busy = False
+        if text == "three":
+            repl.terminal.exit()
+
+    def begin(repl: Repl) -> None:
+        text, _ = repl.submitted[-1]
+        if text == "/now":
+            queued.set()
+        else:
+            repl.terminal.busy = True
+            threading.Thread(target=work, args=(repl, text)).start()
+
+    repl = Repl(emulate, begin).type("one\rtwo\rthree\r/now\r")
+    assert ["one", "/now", "two", "three"] == [text for text, _ in repl.submitted]
+
+
+def test_ctrl_c_gives_back_what_waits(emulate: Emulate) -> None:
+    """Who stops an answer does not start the next one; all that waited is in the prompt, above what stood there."""
+    repl = Repl(emulate, become_busy).type("one\rtwo\r/three\rdraft\x03\r\x03" + LEAVE)
+    assert [("one", False), ("two\n/three\ndraft", True)] == repl.submitted
     assert ["interrupt", "interrupt", "leave"] == repl.calls
+
+
+def test_up_at_an_empty_prompt_takes_back_what_waits(emulate: Emulate) -> None:
+    """The last one first; it can be edited, and is sent as it is then."""
+    up = "\x1b[A"
+    repl = Repl(emulate, become_busy).type(f"one\rtwo\rthree\r{up}!\x03\r\x03{LEAVE}")
+    assert ["one", "two\nthree!"] == [text for text, _ in repl.submitted]
+
+
+def test_a_command_that_was_taken_back_is_a_command(emulate: Emulate) -> None:
+    """Waiting changes nothing in what a message is."""
+    repl = Repl(emulate, become_busy).type("one\r/two\r\x03\r\x03" + LEAVE)
+    assert [("one", False), ("/two", False)] == repl.submitted
+
+
+def test_what_waits_can_be_held(emulate: Emulate) -> None:
+    """After a turn that failed nothing is sent by itself: it is in the prompt."""
+
+    def fail(repl: Repl) -> None:
+        repl.terminal.busy = True
+        if repl.submitted[-1][0] == "/now":
+            repl.terminal.hold()
+            repl.terminal.busy = False
+            repl.keys.send_text("!\r\x03" + LEAVE)
+
+    repl = Repl(emulate, fail).type("one\rtwo\r/now\r")
+    assert ["one", "/now", "two!"] == [text for text, _ in repl.submitted]
+
+
+def test_a_message_that_was_refused_is_given_back(emulate: Emulate) -> None:
+    """It stands in the prompt again, to be mended."""
+
+    def refuse(repl: Repl) -> None:
+        if len(repl.submitted) == 1:
+            repl.terminal.restore(Entry("on", "on"))
+            repl.keys.send_text("e\r" + LEAVE)
+
+    repl = Repl(emulate, refuse).type("first\r")
+    assert ["first", "one"] == [text for text, _ in repl.submitted]
+
+
+def test_open_blocks_go_on_at_enter(emulate: Emulate) -> None:
+    """A fence and a quote keep the message together; quotes come off, and make a command a question."""
+    repl = Repl(emulate).type('```\rx = 1\r```\r"""\r/exit\r"""\r' + LEAVE)
+    assert [("```\nx = 1\n```", False), ("/exit", True)] == repl.submitted
+
+
+def test_shift_tab_switches_during_a_turn_and_asks_after_it(emulate: Emulate) -> None:
+    """The key belongs to the thinking; F2 asks for the answer."""
+    repl = Repl(emulate, become_busy).type("\x1b[Zone\r\x1b[Z\x1bOQ\x03" + LEAVE)
+    assert ["think", "answer now", "interrupt", "leave"] == repl.calls
+    assert Thinking.FOLD == repl.terminal._live.thinking
+
+
+def test_the_keys_of_vi(emulate: Emulate) -> None:
+    """With vi keys, Escape leaves the insert mode, and Enter sends from either."""
+    repl = Repl(emulate).type("hello worl\x1b0xA d\r" + LEAVE, vi=True)
+    assert ["ello worl d"] == [text for text, _ in repl.submitted]
+
+
+EMACS = {
+    "\x01X": "Xone two",  # Ctrl-A, beginning of the line
+    "\x02\x02X": "one tXwo",  # Ctrl-B, back
+    "\x01\x06X": "oXne two",  # Ctrl-F, forward
+    "\x01\x04": "ne two",  # Ctrl-D with text deletes
+    "\x08": "one tw",  # Ctrl-H
+    "\x17": "one ",  # Ctrl-W
+    "\x15": "",  # Ctrl-U
+    "\x01\x0b\x19\x19": "one twoone two",  # Ctrl-K, Ctrl-Y
+    "\x1bb\x1bd": "one ",  # Alt-B, Alt-D
+    "\x01\x1bf!": "one! two",  # Alt-F
+    "\x14": "one tow",  # Ctrl-T transposes
+    "\x1bu": "one two",  # Alt-U at the end
+    "!\x1f": "one two",  # Ctrl-_ undoes
+}
+
+
+@pytest.mark.parametrize(("keys", "expected"), EMACS.items())
+def test_no_key_collides_with_line_editing(emulate: Emulate, keys: str, expected: str) -> None:
+    """What emacs and readline users have in their fingers works."""
+    found = [text for text, _ in Repl(emulate).type(f"one two{keys}\r\x03{LEAVE}{LEAVE}").submitted]
+    assert ([expected] if expected else []) == found
+
+
+def test_ctrl_r_searches_earlier_sessions(emulate: Emulate, tmp_path: Path) -> None:
+    """The last message that has the typed letters comes back, and is sent only by another Enter."""
+    path = tmp_path / "history"
+    Repl(emulate).type("first question\rsecond one\rthird\r" + LEAVE, path)
+    repl = Repl(emulate).type("\x12quest\r\x05!\r" + LEAVE, path)
+    assert ["first question!"] == [text for text, _ in repl.submitted]
+
+
+def test_a_long_paste_comes_back_from_the_history(emulate: Emulate, tmp_path: Path) -> None:
+    """Folded in the prompt, whole when it is sent; a pasted command stays none."""
+    path = tmp_path / "history"
+    lines = "\n".join(f"line {number}" for number in range(500))
+    Repl(emulate).type(f"\x1b[200~{lines}\x1b[201~ end\r\x1b[200~/exit\x1b[201~\r{LEAVE}", path)
+    up = "\x1b[A"
+    for keys, expected in ((up, " /exit"), (up + up, f"{lines} end")):
+        assert [(expected, False)] == Repl(emulate).type(f"{keys}\r{LEAVE}", path).submitted
+
+
+def test_the_history_file_is_bounded(tmp_path: Path) -> None:
+    """It loses its older half when it has grown too long; a message too long for it is not kept; none is broken."""
+    path = tmp_path / "history"
+    history = open_history(path, Pastes())
+    messages = [f"message {number} " + "x" * (LONGEST - 20) for number in range(3)]
+    for message in (*messages, "y" * (LONGEST + 1)):
+        history.append_string(message)
+    path.write_bytes(path.read_bytes() * (2 * MOST // path.stat().st_size))
+    pastes = Pastes()
+    left = [pastes.expand(string) for string in open_history(path, pastes).load_history_strings()]
+    assert MOST / 4 < path.stat().st_size <= MOST / 2
+    assert set(messages) == set(left)
 
 
 def test_ctrl_c_clears_then_hints_then_leaves(emulate: Emulate) -> None:
@@ -201,10 +348,10 @@ screen = Screen.detect(os.environ, sys.stdin, sys.stdout, sys.stderr)
 terminal = ReplTerminal(
     screen,
     Live(screen),
-    on_submit=lambda text, pasted: setattr(terminal, "busy", True) or terminal.print(f"got {text}"),
+    on_submit=lambda entry: setattr(terminal, "busy", True) or terminal.print(f"got {entry.text}"),
     on_interrupt=lambda: setattr(terminal, "busy", False) or terminal.print("stopped"),
     on_leave=lambda: terminal.print("bye"),
-    bar=lambda: "the bar",
+    bar=lambda: ["the bar"],
 )
 terminal.run()
 """
@@ -251,7 +398,7 @@ def test_a_conversation_on_a_real_terminal(emulate: Emulate) -> None:
         terminal.type("hello\r")
         terminal.show("got hello")
         terminal.type("more\r")
-        terminal.show(BUSY_HINT[:40])
+        terminal.show(QUEUE_HINT[:40])
         terminal.type("\x03")
         terminal.show("stopped", "the bar")
         terminal.type("\x03\x04")
