@@ -14,6 +14,7 @@ from r1chat.store import database, rows, words, writing
 
 SEVERAL = 5  # candidates that are told when a word means more than one session
 _PORTION = 200  # turns that are indexed in one transaction
+_MERGED = 500  # pages of the index that are merged in one transaction: some tens of milliseconds
 _COLUMNS: tuple[tuple[Place, str], ...] = (("answer", "answer"), ("question", "question"), ("thinking", "reasoning"))
 
 
@@ -88,6 +89,8 @@ class Store:
         with database.transaction(self._connection):
             for key in keys:
                 writing.remove(self._connection, key)
+        if self._searchable:
+            self._rewrite_index()
         self._connection.execute("PRAGMA wal_checkpoint (TRUNCATE)").fetchone()
 
     def settle(self) -> None:
@@ -149,6 +152,16 @@ class Store:
         ).fetchone():
             with database.transaction(self._connection):
                 writing.index_turns(self._connection, _PORTION)
+
+    def _rewrite_index(self) -> None:
+        """Merge the whole index, which only marks words as removed until then; others may write between the portions."""
+        portion = -_MERGED  # negative: begin a merge of everything; then go on with it
+        while True:
+            before = self._connection.total_changes
+            self._connection.execute("INSERT INTO words (words, rank) VALUES ('merge', ?)", (portion,))
+            if self._connection.total_changes - before < 2:  # FTS5's sign that nothing was left to do
+                return
+            portion = _MERGED
 
     def _hits(self, terms: tuple[words.Term, ...], titles: list[tuple[int, str]], at_most: int) -> list[Hit]:
         stands_in = words.finder(terms)
