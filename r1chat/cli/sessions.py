@@ -21,6 +21,7 @@ from r1chat.terminal.screen import Screen
 from r1chat.terminal.sessions import found_rows, session_rows, transcript_rows
 from r1chat.terminal.tables import counted, one_line
 
+STDOUT = Path("-")
 LISTED = 20  # sessions; what fits a screen
 
 group = typer.Typer(
@@ -117,7 +118,7 @@ def rename(session: _Session, title: Annotated[list[str], typer.Argument(metavar
 def export(
     session: _Session,
     file: Annotated[
-        Path | None, typer.Argument(metavar="FILE", help="Ends in .html, .md or .json. Without one: to stdout.")
+        Path | None, typer.Argument(metavar="FILE", help="Ends in .html, .md or .json. Without one, or -: to stdout.")
     ] = None,
     form: Annotated[
         Literal["md", "json", "html"] | None, typer.Option("--format", help="The form. Default: as FILE ends, else md.")
@@ -125,6 +126,8 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="Overwrite FILE.")] = False,
 ) -> None:
     """Write a chat as Markdown, JSON, or one page of HTML that needs nothing else. Only you can read the file."""
+    if file == STDOUT:
+        file = None
     if file is not None and form is None:
         form = files.form_of(file)  # type: ignore[assignment]
     transcript = _read(session)

@@ -9,7 +9,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from r1chat.core.sanitize import clean
@@ -29,6 +29,11 @@ class Opened:
     connection: sqlite3.Connection
     searchable: bool
     notice: str = ""
+    identity: tuple[int, int] = (0, 0)
+
+    def still_at(self, path: Path) -> bool:
+        """Whether the file is still the one of that name: a removed one takes what is written as ever, and loses it."""
+        return self.identity == _identity(path)
 
 
 def connect(path: Path) -> Opened:
@@ -52,7 +57,7 @@ def connect(path: Path) -> Opened:
         opened = _patiently(path)
     except (sqlite3.Error, OSError) as error:
         raise failure(error, path) from error
-    return Opened(opened.connection, opened.searchable, notice)
+    return replace(opened, notice=notice)
 
 
 @contextmanager
@@ -150,7 +155,16 @@ def _connect(path: Path) -> Opened:
         connection.execute("PRAGMA journal_mode = WAL").fetchone()
         connection.execute("PRAGMA synchronous = NORMAL")
         schema.migrate(connection)
-        return Opened(connection, schema.make_index(connection))
+        return Opened(connection, schema.make_index(connection), identity=_identity(path))
     except BaseException:
         connection.close()
         raise
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Name a file so that another one in its place has another name; zeros for none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return (0, 0)
+    return found.st_dev, found.st_ino

@@ -154,7 +154,7 @@ class Store:
                 writing.index_turns(self._connection, _PORTION)
 
     def _rewrite_index(self) -> None:
-        """Merge the whole index, which only marks words as removed until then; others may write between the portions."""
+        """Merge the whole index, which only marks words as removed until then. Others may write between two portions."""
         portion = -_MERGED  # negative: begin a merge of everything; then go on with it
         while True:
             before = self._connection.total_changes
