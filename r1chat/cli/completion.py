@@ -146,7 +146,8 @@ def _words(command: str, line: str) -> tuple[list[str], str]:
         words.extend(lexer)
     except ValueError:  # a quote is open: the word at the cursor is what follows it
         words.append(lexer.token)
-        quote = lexer.state if lexer.state in _QUOTES else ""
+        state = getattr(lexer, "state", "")  # the quote that it looks for the end of
+        quote = state if state in _QUOTES else ""
     if line[-1:].isspace() and not quote:
         words.append("")
     while words and words.pop(0) != command:  # variables may stand before it
@@ -306,10 +307,7 @@ def _sessions(begun: str) -> Iterator[Choice]:
     from r1chat.store.store import open_store
     from r1chat.terminal.tables import one_line
 
-    path = paths.find().sessions
-    if not path.exists():  # a Tab makes nothing
-        return
-    with open_store(path) as store:
+    with open_store(paths.find().sessions) as store:
         for one in store.sessions(MOST_SESSIONS):
             yield Choice(one.key, one_line(one.title))
 

@@ -19,7 +19,7 @@ from r1chat.export import files
 from r1chat.store.store import Store, open_store
 from r1chat.terminal.screen import Screen
 from r1chat.terminal.sessions import found_rows, session_rows, transcript_rows
-from r1chat.terminal.tables import counted, one_line
+from r1chat.terminal.tables import counted, cut, one_line
 
 STDOUT = Path("-")
 LISTED = 20  # sessions; what fits a screen
@@ -30,6 +30,7 @@ group = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+TOLD = 60  # cells of what was searched for, where nothing is found
 _All = Annotated[bool, typer.Option("--all", "-a", help=f"All of them, not only the {LISTED} used last.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 _Session = Annotated[
@@ -98,7 +99,8 @@ def search(
         typer.echo(dumps({"hits": [_hit_json(hit) for hit in hits]}))
         return
     if not hits:
-        raise NotFoundError(f"Nothing is found for {one_line(' '.join(words))}.", hint="Try fewer or shorter words.")
+        what = cut(one_line(" ".join(words)), TOLD)
+        raise NotFoundError(f"Nothing is found for {what}.", hint="Try fewer or shorter words.")
     say(found_rows(hits, time.time(), screen))
 
 

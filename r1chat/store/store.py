@@ -154,7 +154,7 @@ class Store:
                 writing.index_turns(self._connection, _PORTION)
 
     def _rewrite_index(self) -> None:
-        """Merge the whole index, which only marks words as removed until then. Others may write between two portions."""
+        """Merge the whole index, in which words are only marked as removed until then. Others may write in between."""
         portion = -_MERGED  # negative: begin a merge of everything; then go on with it
         while True:
             before = self._connection.total_changes
@@ -200,8 +200,11 @@ class Store:
 
 @contextmanager
 def open_store(path: Path, on_notice: Callable[[str], None] = lambda notice: None) -> Iterator[Store]:
-    """Open the sessions for a `with` block. `on_notice` is told what was wrong and is no more. Raises StoreError."""
-    with database.opened(path) as found:
+    """Open the sessions for a `with` block; to look makes no file.
+
+    `on_notice` is told what was wrong and is no more. Raises StoreError.
+    """
+    with database.opened_if_there(path) as found:
         if found.notice:
             on_notice(found.notice)
         store = Store(found.connection, searchable=found.searchable)

@@ -163,6 +163,16 @@ def test_search_needs_a_word(file: Path) -> None:
         store.search("?!")
 
 
+def test_to_look_makes_no_file(file: Path) -> None:
+    """Where nothing is kept nothing is found, and no file is made by looking."""
+    with open_store(file) as store:
+        assert ([], 0, []) == (store.sessions(), store.count(), store.search("entropy"))
+        for look in (store.last, lambda: store.find("heat22"), lambda: store.read("heat22")):
+            with pytest.raises(NotFoundError):
+                look()
+    assert [] == list(file.parent.glob("sessions.db*"))
+
+
 def test_what_is_removed_is_gone(file: Path) -> None:
     """A removed session is not listed, not found, and no byte of it is left in the file or beside it."""
     put(file, HEAT, transcript(("my xyzzysecret", "plughsecret", "frobsecret"), key="priv77"))
