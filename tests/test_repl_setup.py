@@ -148,6 +148,8 @@ def test_the_file_in_an_editor(r1chat: Command, home: Path, tmp_path: Path) -> N
     text = (home / "config.toml").read_text()
     assert (2, b"") == (done.code, done.out)
     assert f"config.toml:{len(text.splitlines())}: ".encode() in done.err
+    if os.name != "nt":
+        assert 0o600 == stat.S_IMODE((home / "config.toml").stat().st_mode)
     (home / "config.toml").write_text(text.replace("temperature = hot", "temperature = 0.5"))
     done = r1chat("config", "demo", env={"R1CHAT_SEED": "4"})
     assert b"" == done.err

@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -155,13 +156,12 @@ def rm(
     say([f"Removed {counted(len(found), 'session')}."])
 
 
-def _store() -> "Any":
+def _store() -> AbstractContextManager[Store]:
     """Open the sessions of this process's environment; what was wrong with them goes to stderr."""
     return open_store(sessions_file(), lambda notice: typer.echo(f"r1chat: {clean(notice)}", err=True))
 
 
 def _read(word: str) -> Transcript:
-    store: Store
     with _store() as store:
         return store.read(store.find(typed(word)).key)
 
