@@ -157,6 +157,12 @@ def test_the_file_in_an_editor(r1chat: Command, home: Path, tmp_path: Path) -> N
     assert re.search(r"seed +4 +R1CHAT_SEED +R1CHAT_SEED\n", done.out.decode())
 
 
+def test_the_line_of_a_setting_is_told_in_a_narrow_place(r1chat: Command, home: Path) -> None:
+    """What 80 columns have no room for is the end of an origin, not its line."""
+    (home / "config.toml").write_text('profile = "mathematics"\n[profiles.mathematics]\nseed = 4\n')
+    assert re.search(r"seed +4 +config\.toml:3 \(prof", r1chat("config").out.decode())
+
+
 def test_system_and_math(r1chat: Command) -> None:
     """A system prompt and the directive come and go in the middle of a chat."""
     with repl(r1chat, "demo", *SHORT) as console:

@@ -83,7 +83,7 @@ def _rows(settings: Settings, screen: Screen) -> list[str]:
     columns = [
         Column("SETTING"),
         Column("VALUE", shrinks=True, at_end=True),
-        Column("FROM", shrinks=True),
+        Column("FROM", shrinks=True, at_end=True),
         Column("ENVIRONMENT"),
     ]
     rows = [[name, settings.text(name), settings.origin(name), each.environment] for name, each in SETTINGS.items()]
