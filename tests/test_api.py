@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,7 @@ def test_dropping_the_events_cancels() -> None:
 def test_another_thread_may_cancel() -> None:
     """`control` is for any thread; the turn ends in `cancelled`."""
     with r1chat.open("demo", think=False, seed=1) as chat:
+        chat.options = replace(chat.options, pace=1.0)  # else the answer may end before the cancel comes
         reasons = []
         for event in chat.ask("What is 17 + 25?"):
             if isinstance(event, r1chat.Answer) and not reasons:

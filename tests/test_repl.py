@@ -216,8 +216,12 @@ def test_the_last_model_is_taken(r1chat: Command, tmp_path: Path) -> None:
     """Without a name, the chat is with R1CHAT_MODEL, else with the model used last."""
     copy = tmp_path / "copy.gguf"
     copy.symlink_to(ROOT / "r1chat" / "data" / "demo.gguf")
+    remembered = Path(r1chat.environ["R1CHAT_HOME"]) / "last-model"
     with repl(r1chat, R1CHAT_MODEL=str(copy)) as console:
         console.wait("copy.gguf · context 0 of 2,048")  # loaded: only a model that loads is remembered
+        wait_for(
+            lambda: remembered.is_file() and remembered.stat().st_size > 0, "its name on the disk"
+        )  # after the bar
     with repl(r1chat) as console:
         console.wait("· copy.gguf ·")
 

@@ -141,6 +141,8 @@ def test_nothing_is_kept(r1chat: Command, checked: Path, tmp_path: Path) -> None
         for command in ("/rename x", "/resume x"):
             console.type(f"{command}\r")
         console.wait("This chat is not kept.", 2)
+        console.type("/sessions\r")
+        console.wait("There is no session yet.")
         console.type(f"/export {tmp_path}/a.json\r")
         wait_for((tmp_path / "a.json").exists, "the file")
         console.type("\x04")

@@ -148,11 +148,19 @@ def test_the_file_in_an_editor(r1chat: Command, home: Path, tmp_path: Path) -> N
     text = (home / "config.toml").read_text()
     assert (2, b"") == (done.code, done.out)
     assert f"config.toml:{len(text.splitlines())}: ".encode() in done.err
+    if os.name != "nt":
+        assert 0o600 == stat.S_IMODE((home / "config.toml").stat().st_mode)
     (home / "config.toml").write_text(text.replace("temperature = hot", "temperature = 0.5"))
     done = r1chat("config", "demo", env={"R1CHAT_SEED": "4"})
     assert b"" == done.err
     assert re.search(rf"temperature +0\.5 +config\.toml:{len(text.splitlines())} +R1CHAT_TEMP\n", done.out.decode())
     assert re.search(r"seed +4 +R1CHAT_SEED +R1CHAT_SEED\n", done.out.decode())
+
+
+def test_the_line_of_a_setting_is_told_in_a_narrow_place(r1chat: Command, home: Path) -> None:
+    """What 80 columns have no room for is the end of an origin, not its line."""
+    (home / "config.toml").write_text('profile = "mathematics"\n[profiles.mathematics]\nseed = 4\n')
+    assert re.search(r"seed +4 +config\.toml:3 \(prof", r1chat("config").out.decode())
 
 
 def test_system_and_math(r1chat: Command) -> None:

@@ -6,6 +6,7 @@ prints nothing, and the shell offers files. It imports no more than the word at 
 
 import inspect
 import os
+import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -59,6 +60,9 @@ function __r1chat_complete
 end
 complete -c r1chat -f -k -a '(__r1chat_complete)'
 """
+_QUOTES: Final = ("'", '"')
+_IN_QUOTES: Final = re.compile(r'[$`"\\]')  # what means something to bash in double quotes, and what outside of any
+_OUTSIDE: Final = re.compile(r"[^\w@%+=:,./~-]")
 SCRIPTS: Final = {"bash": BASH, "zsh": ZSH, "fish": FISH}
 INSTALL: Final = {
     "bash": "# For good: r1chat completion bash > ~/.local/share/bash-completion/completions/r1chat\n",
@@ -113,34 +117,50 @@ def complete(argv: Sequence[str]) -> None:
 def _lines(shell: str, given: Sequence[str]) -> Iterator[str]:
     if shell == "bash":
         command, line, breaks = given
-        words = _words(command, line)
+        words, quote = _words(command, line)
     else:
-        words, breaks = list(given[1:]), ""
+        words, breaks, quote = list(given[1:]), "", ""
+    if quote:  # between quotes bash replaces the whole word
+        breaks = ""
     cut = max((words[-1].rfind(sign) for sign in breaks if sign in ":="), default=-1) + 1  # bash replaces what follows
     for choice in choices(words):
         match shell:
             case "bash":
-                yield choice.word[cut:]
+                yield _quoted(choice.word[cut:], quote)
             case "zsh":
                 yield ":".join(filter(None, [choice.word.replace(":", "\\:"), choice.note]))
             case _:
                 yield "\t".join(filter(None, [choice.word, choice.note]))
 
 
-def _words(command: str, line: str) -> list[str]:
-    """Cut bash's line into the words behind the command, the one at the cursor last, empty if it is not begun."""
+def _words(command: str, line: str) -> tuple[list[str], str]:
+    """Cut bash's line into the words behind the command, the one at the cursor last, empty if it is not begun.
+
+    Give the quote that is open at the cursor too, empty for none.
+    """
     lexer = shlex.shlex(line, posix=True, punctuation_chars=False)
     lexer.whitespace_split, lexer.commenters = True, ""
     words: list[str] = []
+    quote = ""
     try:
         words.extend(lexer)
     except ValueError:  # a quote is open: the word at the cursor is what follows it
         words.append(lexer.token)
-    if line[-1:].isspace():
+        state = getattr(lexer, "state", "")  # the quote that it looks for the end of
+        quote = state if state in _QUOTES else ""
+    if line[-1:].isspace() and not quote:
         words.append("")
     while words and words.pop(0) != command:  # variables may stand before it
         continue
-    return words or [""]
+    return words or [""], quote
+
+
+def _quoted(word: str, quote: str) -> str:
+    """Write a word so that bash takes it for itself, behind the quote that is open."""
+    if quote == "'":
+        return word.replace("'", r"'\''")
+    signs = _IN_QUOTES if quote else _OUTSIDE
+    return signs.sub(r"\\\g<0>", word)
 
 
 def choices(words: Sequence[str]) -> list[Choice]:
@@ -287,10 +307,7 @@ def _sessions(begun: str) -> Iterator[Choice]:
     from r1chat.store.store import open_store
     from r1chat.terminal.tables import one_line
 
-    path = paths.find().sessions
-    if not path.exists():  # a Tab makes nothing
-        return
-    with open_store(path) as store:
+    with open_store(paths.find().sessions) as store:
         for one in store.sessions(MOST_SESSIONS):
             yield Choice(one.key, one_line(one.title))
 

@@ -68,8 +68,10 @@ def _edit() -> None:
     path = paths.find().settings
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with contextlib.suppress(FileExistsError), path.open("x", encoding="utf-8") as made:
-            made.write(EXAMPLE)
+        with contextlib.suppress(FileExistsError):
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # a system prompt may be private
+            with os.fdopen(descriptor, "w", encoding="utf-8") as made:
+                made.write(EXAMPLE)
     except OSError as error:
         message = f"{path} can't be made: {error.strerror}."
         raise R1ChatError(message, hint="Set R1CHAT_HOME to a folder that can be written to.") from error
@@ -81,7 +83,7 @@ def _rows(settings: Settings, screen: Screen) -> list[str]:
     columns = [
         Column("SETTING"),
         Column("VALUE", shrinks=True, at_end=True),
-        Column("FROM", shrinks=True),
+        Column("FROM", shrinks=True, at_end=True),
         Column("ENVIRONMENT"),
     ]
     rows = [[name, settings.text(name), settings.origin(name), each.environment] for name, each in SETTINGS.items()]

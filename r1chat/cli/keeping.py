@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from r1chat import paths
 from r1chat.chat import Chat
+from r1chat.core.sanitize import clean
 from r1chat.core.transcript import Transcript
 from r1chat.errors import UsageError
 from r1chat.launch import Launched, lasting
@@ -43,6 +44,16 @@ def model_and_prompt(model: str | None, prompt: str | None) -> tuple[str | None,
     if model is not None and prompt is None and " " in model.strip() and not os.path.exists(model):  # noqa: PTH110 - never raises
         return None, model
     return model, prompt
+
+
+def way_on(job: "Job", hint: str, *, asks: bool) -> str:
+    """Say how a session goes on whose model, or what was taken for one (`run -c WORD`), is not there."""
+    assert job.resumed is not None
+    session = job.resumed.session
+    if job.named and not asks:
+        model = clean(session.model)
+        return f"If it is the question, name the model before it: r1chat run {model} --resume {session.key} {job.model}"
+    return f"With another model: r1chat run MODEL --resume {session.key}. {hint}"
 
 
 def keeps(job: "Job", screen: Screen) -> bool:

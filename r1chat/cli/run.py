@@ -22,7 +22,7 @@ from r1chat.core.sanitize import clean
 from r1chat.core.sizes import size_text
 from r1chat.core.transcript import Transcript
 from r1chat.engine.buffers import by_device, read_buffers
-from r1chat.errors import ExitCode, R1ChatError, UsageError
+from r1chat.errors import ExitCode, NotFoundError, R1ChatError, UsageError
 from r1chat.files import read_text
 from r1chat.interrupts import Interrupts
 from r1chat.launch import DEMO, Launched, Target, find, idle_notice, last_used, launch, names_of, not_here, remember
@@ -191,7 +191,7 @@ def _ask_once(job: Job, prompt: str | None, files: Sequence[Path], screen: Scree
     exchange: Exchange | None = None
     failure: Failure | None = None
     try:
-        target = _at_hand(job, screen)  # a misspelled name is told before anything is read
+        target = _at_hand(job, screen, asks=prompt is not None)  # a misspelled name is told before anything is read
         job = job.of(target)
         piped = read_input(sys.stdin) if STDIN in files or not screen.stdin_tty else ""
         text, attached = question(prompt, files, piped)
@@ -213,7 +213,20 @@ def _ask_once(job: Job, prompt: str | None, files: Sequence[Path], screen: Scree
     return _told(failure)
 
 
-def _at_hand(job: Job, screen: Screen) -> Target:
+def _at_hand(job: Job, screen: Screen, *, asks: bool) -> Target:
+    """Find the model's file, or say how a session goes on without it; `asks`: a question is on the command line.
+
+    Raises NotFoundError, and what a pull raises.
+    """
+    try:
+        return _pulled(job, screen)
+    except NotFoundError as error:
+        if job.resumed is None:
+            raise
+        raise NotFoundError(error.message, hint=keeping.way_on(job, error.hint, asks=asks)) from error
+
+
+def _pulled(job: Job, screen: Screen) -> Target:
     """Find the model's file; one that is only on the Hub is pulled first, where the user can be asked, or has said so.
 
     Raises NotFoundError, and what a pull raises.
@@ -344,7 +357,7 @@ def _tell(*lines: str) -> None:
 
 def _converse(job: Job, screen: Screen) -> int:
     """Open the REPL."""
-    target = _at_hand(job, screen)
+    target = _at_hand(job, screen, asks=False)
     job = job.of(target)
     launched = launch(target, uses.wishes(job.settings), paths.find())
     from r1chat.repl.loop import (

@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,8 +20,9 @@ from r1chat.export import files
 from r1chat.store.store import Store, open_store
 from r1chat.terminal.screen import Screen
 from r1chat.terminal.sessions import found_rows, session_rows, transcript_rows
-from r1chat.terminal.tables import counted, one_line
+from r1chat.terminal.tables import counted, cut, one_line
 
+STDOUT = Path("-")
 LISTED = 20  # sessions; what fits a screen
 
 group = typer.Typer(
@@ -29,6 +31,7 @@ group = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+TOLD = 60  # cells of what was searched for, where nothing is found
 _All = Annotated[bool, typer.Option("--all", "-a", help=f"All of them, not only the {LISTED} used last.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 _Session = Annotated[
@@ -97,7 +100,8 @@ def search(
         typer.echo(dumps({"hits": [_hit_json(hit) for hit in hits]}))
         return
     if not hits:
-        raise NotFoundError(f"Nothing is found for {one_line(' '.join(words))}.", hint="Try fewer or shorter words.")
+        what = cut(one_line(" ".join(words)), TOLD)
+        raise NotFoundError(f"Nothing is found for {what}.", hint="Try fewer or shorter words.")
     say(found_rows(hits, time.time(), screen))
 
 
@@ -117,7 +121,7 @@ def rename(session: _Session, title: Annotated[list[str], typer.Argument(metavar
 def export(
     session: _Session,
     file: Annotated[
-        Path | None, typer.Argument(metavar="FILE", help="Ends in .html, .md or .json. Without one: to stdout.")
+        Path | None, typer.Argument(metavar="FILE", help="Ends in .html, .md or .json. Without one, or -: to stdout.")
     ] = None,
     form: Annotated[
         Literal["md", "json", "html"] | None, typer.Option("--format", help="The form. Default: as FILE ends, else md.")
@@ -125,6 +129,8 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="Overwrite FILE.")] = False,
 ) -> None:
     """Write a chat as Markdown, JSON, or one page of HTML that needs nothing else. Only you can read the file."""
+    if file == STDOUT:
+        file = None
     if file is not None and form is None:
         form = files.form_of(file)  # type: ignore[assignment]
     transcript = _read(session)
@@ -150,13 +156,12 @@ def rm(
     say([f"Removed {counted(len(found), 'session')}."])
 
 
-def _store() -> "Any":
+def _store() -> AbstractContextManager[Store]:
     """Open the sessions of this process's environment; what was wrong with them goes to stderr."""
     return open_store(sessions_file(), lambda notice: typer.echo(f"r1chat: {clean(notice)}", err=True))
 
 
 def _read(word: str) -> Transcript:
-    store: Store
     with _store() as store:
         return store.read(store.find(typed(word)).key)
 

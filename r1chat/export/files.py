@@ -52,6 +52,8 @@ def write(transcript: Transcript, file: Path, *, form: str | None = None, replac
         if replace:
             file.chmod(0o600)  # what was there may have been open to all
     except FileExistsError as error:
+        if file.is_dir():
+            raise UsageError(f"{clean(str(file))} is a folder.", hint="Name a file in it.") from error
         raise UsageError(f"There is a file {clean(str(file))} already.", hint="Name another one.") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         why = getattr(error, "strerror", None) or str(error)

@@ -80,7 +80,7 @@ def show(repl: "Repl", argument: str) -> None:
     settings, mark = repl.now(), repl.screen.glyph("…", "...")
     shown = [known(argument).name] if argument else list(SETTINGS)
     rows = [[name, settings.text(name), settings.origin(name)] for name in shown]
-    columns = [Column("SETTING"), Column("VALUE", shrinks=True, at_end=True), Column("FROM", shrinks=True)]
+    columns = [Column("SETTING"), Column("VALUE", shrinks=True, at_end=True), Column("FROM", shrinks=True, at_end=True)]
     repl.terminal.print("\n".join(table(columns, rows, columns_wide=repl.screen.columns, mark=mark)))
     if argument:
         repl.say(SETTINGS[shown[0]].help)

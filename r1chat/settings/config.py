@@ -63,6 +63,8 @@ def read(file: Path | None) -> Config:
         line = int(found[1]) if found else text.count("\n") + 1
         hint = f'Mend line {line}. Texts need quotes (model = "7b"), and so do names with a colon: [models."7b:Q8_0"].'
         raise UsageError(f"{file}:{line}: {what[:1].lower()}{what[1:]}.", hint=hint) from error
+    except ValueError as error:  # Python reads no whole number of more than 4,300 digits
+        raise UsageError(f"{file} has a number that is too long.", hint="Mend the file.") from error
     except RecursionError as error:
         raise UsageError(f"The brackets of {file} are nested too deeply.", hint="Mend the file.") from error
 

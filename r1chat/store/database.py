@@ -9,7 +9,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from r1chat.core.sanitize import clean
@@ -19,6 +19,7 @@ from r1chat.store import schema
 PATIENCE = 10.0  # seconds to wait for another process that writes; one transaction takes milliseconds
 _BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _HELD = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_NONE = (0, 0)  # the device and the number of no file
 _SUFFIXES = ("", "-wal", "-shm")
 
 
@@ -29,6 +30,11 @@ class Opened:
     connection: sqlite3.Connection
     searchable: bool
     notice: str = ""
+    identity: tuple[int, int] = _NONE
+
+    def still_at(self, path: Path) -> bool:
+        """Whether the file is still the one of that name: a removed one takes what is written as ever, and loses it."""
+        return self.identity == _identity(path)
 
 
 def connect(path: Path) -> Opened:
@@ -52,7 +58,7 @@ def connect(path: Path) -> Opened:
         opened = _patiently(path)
     except (sqlite3.Error, OSError) as error:
         raise failure(error, path) from error
-    return Opened(opened.connection, opened.searchable, notice)
+    return replace(opened, notice=notice)
 
 
 @contextmanager
@@ -64,6 +70,18 @@ def opened(path: Path) -> Iterator[Opened]:
             yield found
     except sqlite3.Error as error:
         raise failure(error, path) from error
+
+
+@contextmanager
+def opened_if_there(path: Path) -> Iterator[Opened]:
+    """The same, but a file that is not there is not made: what is opened then is as empty, and in memory only."""
+    if _identity(path) != _NONE:
+        with opened(path) as found:
+            yield found
+    else:
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+            schema.migrate(connection)
+            yield Opened(connection, schema.make_index(connection))
 
 
 @contextmanager
@@ -150,7 +168,18 @@ def _connect(path: Path) -> Opened:
         connection.execute("PRAGMA journal_mode = WAL").fetchone()
         connection.execute("PRAGMA synchronous = NORMAL")
         schema.migrate(connection)
-        return Opened(connection, schema.make_index(connection))
+        return Opened(connection, schema.make_index(connection), identity=_identity(path))
     except BaseException:
         connection.close()
         raise
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Name a file so that another one in its place has another name; _NONE if there is none."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return _NONE
+    except OSError:  # it can't be told
+        return (-1, -1)
+    return found.st_dev, found.st_ino

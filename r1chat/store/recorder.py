@@ -165,6 +165,8 @@ class Recorder:
                     found = database.connect(self._path)
                     if found.notice:
                         self._on_notice(found.notice)
+                if not found.still_at(self._path):
+                    raise StoreError("The sessions' file was removed.", hint="Begin r1chat again to keep chats.")
                 self._write(found.connection, pending, durable=urgent or last)
                 pending, not_before = [], time.monotonic() + INTERVAL
                 if urgent and found.searchable:

@@ -14,6 +14,7 @@ from r1chat.store import database, rows, words, writing
 
 SEVERAL = 5  # candidates that are told when a word means more than one session
 _PORTION = 200  # turns that are indexed in one transaction
+_MERGED = 500  # pages of the index that are merged in one transaction: some tens of milliseconds
 _COLUMNS: tuple[tuple[Place, str], ...] = (("answer", "answer"), ("question", "question"), ("thinking", "reasoning"))
 
 
@@ -88,6 +89,8 @@ class Store:
         with database.transaction(self._connection):
             for key in keys:
                 writing.remove(self._connection, key)
+        if self._searchable:
+            self._rewrite_index()
         self._connection.execute("PRAGMA wal_checkpoint (TRUNCATE)").fetchone()
 
     def settle(self) -> None:
@@ -150,6 +153,16 @@ class Store:
             with database.transaction(self._connection):
                 writing.index_turns(self._connection, _PORTION)
 
+    def _rewrite_index(self) -> None:
+        """Merge the whole index, in which words are only marked as removed until then. Others may write in between."""
+        portion = -_MERGED  # negative: begin a merge of everything; then go on with it
+        while True:
+            before = self._connection.total_changes
+            self._connection.execute("INSERT INTO words (words, rank) VALUES ('merge', ?)", (portion,))
+            if self._connection.total_changes - before < 2:  # FTS5's sign that nothing was left to do
+                return
+            portion = _MERGED
+
     def _hits(self, terms: tuple[words.Term, ...], titles: list[tuple[int, str]], at_most: int) -> list[Hit]:
         stands_in = words.finder(terms)
         named = islice(((id, title) for id, title in titles if stands_in(title)), at_most)
@@ -187,8 +200,11 @@ class Store:
 
 @contextmanager
 def open_store(path: Path, on_notice: Callable[[str], None] = lambda notice: None) -> Iterator[Store]:
-    """Open the sessions for a `with` block. `on_notice` is told what was wrong and is no more. Raises StoreError."""
-    with database.opened(path) as found:
+    """Open the sessions for a `with` block; to look makes no file.
+
+    `on_notice` is told what was wrong and is no more. Raises StoreError.
+    """
+    with database.opened_if_there(path) as found:
         if found.notice:
             on_notice(found.notice)
         store = Store(found.connection, searchable=found.searchable)

@@ -53,6 +53,16 @@ def test_models(home: Path) -> None:
     assert ["1.5b", "14b"] == words("run --temp 0.5 -y 1")
 
 
+def test_bash_takes_what_it_is_given_for_one_word(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+    """Signs that mean something to bash are written so that they mean nothing, within quotes and without."""
+    (home / "config.toml").write_text('[profiles."it\'s $x; y"]')
+    assert [r"it\'s\ \$x\;\ y"] == bash(capsys, "r1chat run --profile it")
+    assert [r"it's \$x; y"] == bash(capsys, 'r1chat run --profile "it')
+    assert [r"it'\''s $x; y"] == bash(capsys, "r1chat run --profile 'it")
+    assert "7b:Q8_0" in bash(capsys, 'r1chat run "7b:')  # between quotes, bash replaces what is before the colon too
+    assert "Q8_0" in bash(capsys, "r1chat run 7b:")
+
+
 def test_values_of_options(home: Path) -> None:
     """A setting's few words are offered, profiles as the file has them; a broken file offers none and says nothing."""
     assert ["show", "fold", "hide", "auto"] == words("run --thinking ")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from r1chat.store import database
 from r1chat.store.store import open_store
 from tests.conftest import ROOT, Command
 from tests.console import Console
@@ -75,6 +76,7 @@ def test_going_on(r1chat: Command, checked: Path) -> None:
         (("run", "-c", "--no-history"), 2, "says that none is kept"),
         (("run", "--resume", "nothing"), 3, "There is no session 'nothing'."),
         (("run", "--resume", "what is", "demo", "x"), 2, "means 2 sessions"),
+        (("run", "--resume", "heat22", "why"), 3, "name the model before it: r1chat run demo --resume heat22 why"),
         (("sessions", "show", "nothing"), 3, "There is no session 'nothing'."),
         (("sessions", "search", "nothing"), 3, "Nothing is found for nothing."),
         (("sessions", "search", "?!"), 2, "There is no word to search for."),
@@ -90,6 +92,16 @@ def test_what_cannot_be(r1chat: Command, file: Path, args: tuple[str, ...], code
     assert (code, b"") == (done.code, done.out)
     assert said in done.err.decode()
     assert "Traceback" not in done.err.decode()
+
+
+def test_a_session_whose_model_is_gone(r1chat: Command, file: Path) -> None:
+    """It is said how the session goes on with another model, which it then does."""
+    with database.opened(file) as found:
+        found.connection.execute("UPDATE sessions SET model = '7b'")
+    done = r1chat("run", "--resume", "heat22", "And 1 + 1?", *ASK)
+    assert 3 == done.code
+    assert b"With another model: r1chat run MODEL --resume heat22. Get it" in done.err
+    assert 0 == r1chat("run", "demo", "--resume", "heat22", "And 1 + 1?", *ASK).code
 
 
 def test_no_session_yet(r1chat: Command) -> None:
@@ -156,6 +168,8 @@ def test_exporting(r1chat: Command, file: Path, tmp_path: Path) -> None:
     assert "2 + 2" in page.read_text("utf-8")
     assert 2 == len(json.loads(r1chat("sessions", "export", "sums33", "--format", "json").out)["turns"])
     assert b"# What is 2 + 2?" in r1chat("sessions", "export", "sums33").out
+    assert b"# What is 2 + 2?" in r1chat("sessions", "export", "sums33", "-").out
+    assert b"is a folder" in r1chat("sessions", "export", "heat22", str(tmp_path), "--format", "md").err
 
 
 def test_a_broken_file(r1chat: Command, checked: Path) -> None:

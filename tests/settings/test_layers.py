@@ -151,6 +151,7 @@ def test_a_mistyped_name_is_recognised(file: Path) -> None:
 def test_a_file_that_is_none(file: Path) -> None:
     """What is no text, or no file, is refused by name; one that is not there says nothing."""
     assert Settings(load({}, file).config) == load({}, file)
+    assert "a number that is too long" in refusal(file, f"seed = {'9' * 5000}").message
     file.write_bytes(b"a = 1\n# \xff")
     with pytest.raises(UsageError, match=r"config\.toml:2: this is not UTF-8"):
         load({}, file)

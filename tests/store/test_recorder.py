@@ -1,9 +1,11 @@
 """Chats are kept as they happen: whatever becomes of the program, the disk or the file, little is lost."""
 
+import os
 import random
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -229,7 +231,7 @@ def test_a_full_disk(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     def on_a_full_disk(path: Path) -> database.Opened:
         found = connect(path)
         disks.append(Full(found.connection))
-        return database.Opened(disks[0], found.searchable)  # type: ignore[arg-type]
+        return replace(found, connection=disks[0])  # type: ignore[arg-type]
 
     monkeypatch.setattr(database, "connect", on_a_full_disk)
     kept.ask("One?")
@@ -284,6 +286,19 @@ def test_a_broken_file_does_not_stop_a_chat(kept: Kept) -> None:
     kept.ask("One?")
     assert ["One?"] == [turn.question for turn in read(kept).turns]
     assert [True] == ["was broken" in notice for notice in kept.notices]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows lets nobody remove a file that is open")
+def test_a_file_that_is_removed_is_told(kept: Kept) -> None:
+    """Who removes the file under a chat is told that it is not kept any more, also with a new file in its place."""
+    kept.ask("One?")
+    assert kept.keeper.key
+    for each in kept.file.parent.glob("sessions.db*"):
+        each.unlink()
+    database.connect(kept.file).connection.close()
+    kept.ask("Two?")
+    kept.keeper.close()
+    assert [True] == ["was removed" in notice and "is not kept" in notice for notice in kept.notices]
 
 
 def test_the_end_of_a_turn_is_an_event_of_every_turn(kept: Kept) -> None:
