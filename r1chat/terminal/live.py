@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from r1chat.core.events import Answer, Event, Failure, Finished, Notice, Progress, Reasoning, Started
+from r1chat.core.messages import Partial
 from r1chat.core.sanitize import Cleaner, clean
 from r1chat.terminal import progress
 from r1chat.terminal.blocks import Block, Blocks, Kind
@@ -88,6 +89,8 @@ class Live:
             case Started():
                 self._begin()
                 self._running = True
+                if event.resumed is not None:
+                    self._go_on(event.resumed)
             case Progress():
                 self._stage = progress.before_the_answer(event)
             case Reasoning():
@@ -121,7 +124,7 @@ class Live:
     def switch(self, thinking: Thinking) -> None:
         """Show, fold or hide the thinking from now on. What is shown stays, the open row too."""
         self._absorb()
-        if thinking is not Thinking.SHOW and self._thought.begun and not self._thought.ended:
+        if thinking is not Thinking.SHOW and not self._thought.ended:
             self._think(self._prose.finish())
         self.thinking = thinking
 
@@ -148,6 +151,15 @@ class Live:
 
     # What comes in
 
+    def _go_on(self, said: Partial) -> None:
+        """Begin with what was open when the turn was cut: the block, or the row, is shown again whole, and grows."""
+        if said.answer is None:
+            row = said.reasoning.rpartition("\n")[2]
+            self._prose.feed(self._thought.recall(row), self._screen.columns - 2)
+        else:
+            self._thought.ended = True
+            self._blocks.feed(self._answer.recall(said.answer))
+
     def _absorb(self) -> None:
         """Turn the text that came since the last time into finished rows."""
         if thought := self._thought.fetch():
@@ -165,13 +177,12 @@ class Live:
     def _end_thinking(self) -> None:
         """Close the thinking, once, and say how long it was. Empty thinking leaves no trace."""
         part = self._thought
-        if part.ended or not part.begun:
-            part.ended = True
+        if part.ended:
             return
         part.ended = True
         self._think(self._prose.feed(part.finish(), self._screen.columns - 2))
         self._think(self._prose.finish())
-        if self._prose.empty or self.thinking is Thinking.HIDE:
+        if self._prose.empty or not part.begun or self.thinking is Thinking.HIDE:
             return
         self._rows.append(self._screen.dim(progress.thought(part.tokens, self._clock() - part.began)))
         self._wrote = True
@@ -219,7 +230,7 @@ class Live:
 
     def _tail(self) -> list[str]:
         columns = self._screen.columns
-        if self._thought.begun and not self._thought.ended:
+        if not self._thought.ended:
             return [self._gutter(row) for row in self._prose.tail] if self.thinking is Thinking.SHOW else []
         rows: list[str] = []
         for block in self._blocks.tail:
@@ -295,6 +306,10 @@ class _Part:
             self.begun, self.began = True, now
         self.tokens += event.n_tokens
         self._pieces.append(self._cleaner.feed(event.text))
+
+    def recall(self, text: str) -> str:
+        """Clean what was said before, which is not counted; what it left open goes on in what is taken."""
+        return self._cleaner.feed(text)
 
     def fetch(self) -> str:
         text, self._pieces = "".join(self._pieces), []
