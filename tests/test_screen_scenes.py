@@ -142,9 +142,11 @@ def test_an_old_thinking_is_paged(r1chat: Command) -> None:
         tmux.wait("There is no thinking of a turn 2; these turns have one: 1.")
 
 
-def test_a_pager_of_our_own(r1chat: Command, tmp_path: Path) -> None:
-    """Where PAGER can't be started, there is a simple one."""
-    with scene(r1chat, "--seed", "1", rows=4, PAGER=str(tmp_path / "gone")) as tmux:
+@pytest.mark.parametrize("pager", ["gone", "false"])
+def test_a_pager_of_our_own(r1chat: Command, tmp_path: Path, pager: str) -> None:
+    """Where PAGER can't be started, or fails, there is a simple one."""
+    command = str(tmp_path / pager) if pager == "gone" else pager
+    with scene(r1chat, "--seed", "1", rows=4, PAGER=command) as tmux:
         tmux.type("How many letters r are in strawberry?")
         tmux.press("Enter")
         tmux.wait(DONE)
@@ -192,14 +194,47 @@ def test_an_editor_writes_the_message(r1chat: Command, tmp_path: Path) -> None:
 
 
 def test_an_editor_that_fails_changes_nothing(r1chat: Command, tmp_path: Path) -> None:
-    """One that says it failed leaves the text, one that is not there is told in the bar."""
-    for editor, told in (("false", "context"), (str(tmp_path / "gone"), "can't be started: No such file")):
+    """One that says it failed leaves the text; one that is not there, or takes the file away, is told in the bar."""
+    for editor, told in (
+        ("false", "context"),
+        (str(tmp_path / "gone"), "can't be started: No such file"),
+        ("rm", "The file for the editor can't be used: No such file or directory."),
+    ):
         with scene(r1chat, *SHORT, columns=200, EDITOR=editor, VISUAL="") as tmux:
             tmux.type("my text")
             tmux.press("C-x", "C-e")
             wait_for(lambda told=told: told in bar(tmux), "the bar")
             tmux.type("!")
             wait_for(lambda: ">>> my text!" in tmux.screen, "the text")
+
+
+def test_a_window_of_one_row(r1chat: Command) -> None:
+    """The prompt has the only row, and the answer is in the scrollback."""
+    argv = [*r1chat.argv, "run", "demo", *SHORT]
+    env = {"R1CHAT_HOME": r1chat.environ["R1CHAT_HOME"]}
+    with Tmux(argv, env=env, cwd=ROOT, rows=1) as tmux:
+        wait_for(lambda: tmux.screen[0] == ">>>", "the prompt")
+        tmux.type("What is 1 + 2?")
+        tmux.press("Enter")
+        tmux.wait(DONE)
+        wait_for(lambda: tmux.screen[0] == ">>>" and tmux.cursor == (4, 0), "the prompt")
+
+
+def test_remarks_break_at_words(r1chat: Command) -> None:
+    """In a narrow window no word of /stats, /context, an error or the line below an answer is torn."""
+    with scene(r1chat, *SHORT, columns=40) as tmux:
+        tmux.type("What is 1 + 2?")
+        tmux.press("Enter")
+        tmux.wait("tok/s ·")
+        for command, last in (
+            ("/stats", "together"),
+            ("/context", "takes no room."),
+            ("/copy everything", "/copy thinking."),
+        ):
+            tmux.type(command)
+            tmux.press("Enter")
+            wait_for(lambda last=last: last in " ".join(tmux.text.split()), last)
+        assert [] == [row for row in tmux.text.split("\n") if len(row) > 40]  # what the terminal broke is joined
 
 
 def test_a_file_is_named_completed_and_attached(r1chat: Command, tmp_path: Path) -> None:

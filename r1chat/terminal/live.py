@@ -18,7 +18,7 @@ from r1chat.core.sanitize import Cleaner, clean
 from r1chat.terminal import progress
 from r1chat.terminal.blocks import Block, Blocks, Kind
 from r1chat.terminal.screen import Screen
-from r1chat.terminal.wrap import breaks, fit
+from r1chat.terminal.wrap import breaks, fit, fold
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -194,7 +194,8 @@ class Live:
         if end.failure is None or end.usage.reasoning_tokens + end.usage.answer_tokens > 0:
             if self._wrote:
                 self._rows.append("")
-            self._rows.append(self._screen.dim(self._screen.plain(progress.summary(end))))
+            summary = self._screen.plain(progress.summary(end))
+            self._rows += map(self._screen.dim, fold(summary, self._screen.columns))
         if self._session:
             self._rows.append("")
 
