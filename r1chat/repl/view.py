@@ -150,4 +150,5 @@ def stats(repl: "Repl", argument: str) -> None:
         told.append(("thinking", f"{progress.tokens(usage.reasoning_tokens)}, {timings.reasoning_s:.1f} s"))
         told.append(("answer", f"{progress.tokens(usage.answer_tokens)}, {timings.answer_s:.1f} s"))
         told.append(("together", progress.summary(end)))
-    repl.terminal.print("\n".join([*facts(told, columns_wide=repl.terminal.columns), ""]))
+    rows = facts(told, columns_wide=repl.terminal.columns)
+    repl.terminal.print(repl.screen.plain("\n".join([*rows, ""])))

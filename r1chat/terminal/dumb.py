@@ -101,7 +101,7 @@ class DumbTerminal:
 
     def remark(self, text: str) -> None:
         """Write plain text of the program, broken at words."""
-        self.print("\n".join(fold(text, self.columns)))
+        self.print("\n".join(fold(self._screen.plain(text), self.columns)))
 
     def page(self, title: str, rows: Sequence[str]) -> None:
         """Write plain rows below a title."""

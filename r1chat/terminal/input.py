@@ -157,7 +157,7 @@ class ReplTerminal:
 
     def remark(self, text: str) -> None:
         """Put plain text of the program above the prompt, faint and broken at words."""
-        self.print("\n".join(map(self._screen.dim, fold(text, self._screen.columns))))
+        self.print("\n".join(map(self._screen.dim, fold(self._screen.plain(text), self._screen.columns))))
 
     def page(self, title: str, rows: Sequence[str]) -> None:
         """Show plain rows below a title: in a pager if they are more than the screen has room for."""

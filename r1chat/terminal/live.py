@@ -266,7 +266,7 @@ class Live:
         return self._screen.dim(f"{self._screen.glyph('│', '|')} {row}".rstrip())
 
     def _remark(self, text: str, codes: str, sign: str) -> None:
-        for line in text.splitlines():
+        for line in self._screen.plain(text).splitlines():
             offsets = [0, *breaks(line, self._screen.columns - len(sign)), len(line)]
             for index, (start, end) in enumerate(pairwise(offsets)):
                 row = (sign if index == 0 else " " * len(sign)) + line[start:end].rstrip()
