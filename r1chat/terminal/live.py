@@ -202,7 +202,7 @@ class Live:
     def _put(self, block: Block) -> None:
         """Print a finished block, below a blank row unless it goes on with the one before."""
         if block.kind is Kind.TEXT:
-            rows = self._open.finish(self._markdown, block, self._screen.columns)
+            rows = self._open.rows(self._markdown, block, self._screen.columns)
             fresh = self._open.fresh
             self._open = OpenParagraph()
         else:
@@ -408,10 +408,6 @@ class OpenParagraph:
         self._gone += cut + 1
         self._lead = lead
         return [markdown.ansi(row) for row in rows]
-
-    def finish(self, markdown: "Markdown", block: Block, columns: int) -> list[str]:
-        """Render the rest of the finished paragraph."""
-        return self.rows(markdown, block, columns)
 
 
 def _cuts(source: str) -> Iterator[int]:
