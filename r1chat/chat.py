@@ -29,7 +29,7 @@ from r1chat.core.events import (
     Sink,
     Started,
 )
-from r1chat.core.messages import Message, Role
+from r1chat.core.messages import Message, Partial, Role
 from r1chat.core.prompt import (
     CORE_MARKERS,
     FAMILIES,
@@ -260,8 +260,11 @@ class Chat:
     def _segments(self, asked: "_Asked", seen: Sequence[int]) -> list[Segment]:
         """The prompt of a turn in front of which the model sees these exchanges."""
         messages = [*self._system_messages(), *self._tree.messages(seen), asked.question]
-        partial = None if asked.resumed is None else self._tree.exchanges[asked.resumed].partial
-        return render(messages, family=self._family, think=asked.think, partial=partial)
+        return render(messages, family=self._family, think=asked.think, partial=self._said(asked))
+
+    def _said(self, asked: "_Asked") -> Partial | None:
+        """What a turn that goes on had said before."""
+        return None if asked.resumed is None else self._tree.exchanges[asked.resumed].partial
 
     def _request(self, asked: "_Asked") -> Request:
         options, seen = self.options, self._tree.seen(asked.parent)
@@ -310,7 +313,7 @@ class Chat:
         self._answering = not starts_inside(asked.raw) if asked.raw else not asked.think
         try:
             index = len(self._tree.exchanges) if asked.resumed is None else asked.resumed
-            yield self._tell(Started(index + 1, asked.question, resumed=asked.resumed is not None))
+            yield self._tell(Started(index + 1, asked.question, resumed=self._said(asked)))
             for notice in notices:
                 yield self._tell(notice)
             for event in self._events(asked):

@@ -47,7 +47,7 @@ def test_a_cut_turn_goes_on_where_it_was(n: int, ending: str, inside: bool) -> N
     events = list(talk.resume())
     check_law(events)
     assert isinstance(events[0], Started)
-    assert events[0].resumed
+    assert exchange.partial == events[0].resumed
     request = engine.requests[1]
     assert prompt(request).endswith(ending)
     assert inside == request.starts_inside

@@ -31,8 +31,8 @@ def scene(r1chat: Command, *args: str, columns: int = 80, rows: int = 24, **envi
 
 
 def bar(tmux: Tmux) -> str:
-    """The last row with something in it."""
-    return [row for row in tmux.screen if row][-1]
+    """The last row with something in it; none while the screen is just being redrawn."""
+    return next((row for row in reversed(tmux.screen) if row), "")
 
 
 @pytest.mark.parametrize(("columns", "rows"), [(80, 24), (200, 60)])
@@ -45,10 +45,13 @@ def test_typing_goes_on_while_the_model_thinks(r1chat: Command, columns: int, ro
         for message in ("second", "third"):
             tmux.type(message)
             tmux.press("Enter")
-        wait_for(lambda: {"queued: second", "queued: third"} <= set(tmux.screen), "the queue")
-        shown = [row for row in tmux.screen if row]
-        assert ["queued: second", "queued: third", ">>>"] == shown[-4:-1]
-        assert shown[-5].startswith("thinking… ")
+
+        def listed() -> bool:
+            shown = [row for row in tmux.screen if row]
+            below = shown[-4:-1] == ["queued: second", "queued: third", ">>>"]
+            return below and shown[-5].startswith("thinking… ")
+
+        wait_for(listed, "the queue between the status and the prompt")
         tmux.press("Up")
         wait_for(lambda: ">>> third" in tmux.screen and "queued: third" not in tmux.screen, "the third at the prompt")
         tmux.press("C-c")
@@ -142,9 +145,11 @@ def test_an_old_thinking_is_paged(r1chat: Command) -> None:
         tmux.wait("There is no thinking of a turn 2; these turns have one: 1.")
 
 
-def test_a_pager_of_our_own(r1chat: Command, tmp_path: Path) -> None:
-    """Where PAGER can't be started, there is a simple one."""
-    with scene(r1chat, "--seed", "1", rows=4, PAGER=str(tmp_path / "gone")) as tmux:
+@pytest.mark.parametrize("pager", ["gone", "false"])
+def test_a_pager_of_our_own(r1chat: Command, tmp_path: Path, pager: str) -> None:
+    """Where PAGER can't be started, or fails, there is a simple one."""
+    command = str(tmp_path / pager) if pager == "gone" else pager
+    with scene(r1chat, "--seed", "1", rows=4, PAGER=command) as tmux:
         tmux.type("How many letters r are in strawberry?")
         tmux.press("Enter")
         tmux.wait(DONE)
@@ -192,14 +197,47 @@ def test_an_editor_writes_the_message(r1chat: Command, tmp_path: Path) -> None:
 
 
 def test_an_editor_that_fails_changes_nothing(r1chat: Command, tmp_path: Path) -> None:
-    """One that says it failed leaves the text, one that is not there is told in the bar."""
-    for editor, told in (("false", "context"), (str(tmp_path / "gone"), "can't be started: No such file")):
+    """One that says it failed leaves the text; one that is not there, or takes the file away, is told in the bar."""
+    for editor, told in (
+        ("false", "context"),
+        (str(tmp_path / "gone"), "can't be started: No such file"),
+        ("rm", "The file for the editor can't be used: No such file or directory."),
+    ):
         with scene(r1chat, *SHORT, columns=200, EDITOR=editor, VISUAL="") as tmux:
             tmux.type("my text")
             tmux.press("C-x", "C-e")
             wait_for(lambda told=told: told in bar(tmux), "the bar")
             tmux.type("!")
             wait_for(lambda: ">>> my text!" in tmux.screen, "the text")
+
+
+def test_a_window_of_one_row(r1chat: Command) -> None:
+    """The prompt has the only row, and the answer is in the scrollback."""
+    argv = [*r1chat.argv, "run", "demo", *SHORT]
+    env = {"R1CHAT_HOME": r1chat.environ["R1CHAT_HOME"]}
+    with Tmux(argv, env=env, cwd=ROOT, rows=1) as tmux:
+        wait_for(lambda: tmux.screen[0] == ">>>", "the prompt")
+        tmux.type("What is 1 + 2?")
+        tmux.press("Enter")
+        tmux.wait(DONE)
+        wait_for(lambda: tmux.screen[0] == ">>>" and tmux.cursor == (4, 0), "the prompt")
+
+
+def test_remarks_break_at_words(r1chat: Command) -> None:
+    """In a narrow window no word of /stats, /context, an error or the line below an answer is torn."""
+    with scene(r1chat, *SHORT, columns=40) as tmux:
+        tmux.type("What is 1 + 2?")
+        tmux.press("Enter")
+        tmux.wait("tok/s ·")
+        for command, last in (
+            ("/stats", "together"),
+            ("/context", "takes no room."),
+            ("/copy everything", "/copy thinking."),
+        ):
+            tmux.type(command)
+            tmux.press("Enter")
+            wait_for(lambda last=last: last in " ".join(tmux.text.split()), last)
+        assert [] == [row for row in tmux.text.split("\n") if len(row) > 40]  # what the terminal broke is joined
 
 
 def test_a_file_is_named_completed_and_attached(r1chat: Command, tmp_path: Path) -> None:
@@ -249,8 +287,7 @@ def test_commands_are_completed_with_what_they_do(r1chat: Command) -> None:
         tmux.wait("show, fold or hide the thinking from now on")
         tmux.wait("read the thinking of an earlier turn")
         tmux.press("Tab", "Enter")
-        wait_for(lambda: not any("from now on" in row for row in tmux.screen), "no menu")
-        assert ">>> /think" in tmux.screen
+        wait_for(lambda: "from now on" not in tmux.text and ">>> /think" in tmux.screen, "no menu, and the command")
         tmux.type(" fo")
         tmux.press("Tab")
         wait_for(lambda: ">>> /think fold" in tmux.screen, "the word")
@@ -280,7 +317,7 @@ def test_history_across_sessions(r1chat: Command) -> None:
 def test_the_bar_says_what_matters_most_where_there_is_little_room(r1chat: Command) -> None:
     """At 200 columns the model, the context and the plan; at 40 as much of it as fits, no word cut."""
     with scene(r1chat, columns=200) as tmux:
-        assert "demo · context 0 of 2,048, 2,048 left · CPU, KV f16" == bar(tmux)
+        wait_for(lambda: "demo · context 0 of 2,048, 2,048 left · CPU, KV f16" == bar(tmux), "the whole bar")
         tmux.resize(40, 24)
         wait_for(lambda: "demo · context 0 of 2,048, 2,048 left" == bar(tmux), "the short bar")
 
@@ -308,6 +345,10 @@ def test_without_colours_and_without_unicode(r1chat: Command, environ: dict[str,
         assert gutter
         assert {"│ "} >= set(gutter) if thought else {"| "} >= set(gutter)
         assert not re.search(r"\x1b\[[0-9;]*3[0-7]", tmux.styled)
+        tmux.type("/stats")
+        tmux.press("Enter")
+        tmux.wait("together")
+        assert " ? " not in tmux.text  # what an encoding lacks becomes one
 
 
 def test_a_dumb_terminal_is_a_terminal_of_lines(r1chat: Command) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, Protocol
 
-from r1chat.core.messages import Message
+from r1chat.core.messages import Message, Partial
 
 
 class Reason(StrEnum):
@@ -64,11 +64,11 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A turn begins. `turn` counts from 1; `message` is the user's. One that is `resumed` goes on where it was cut."""
+    """A turn begins. `turn` counts from 1; `message` is the user's. `resumed`: what was said before it was cut."""
 
     turn: int
     message: Message
-    resumed: bool = False
+    resumed: Partial | None = None
 
 
 @dataclass(frozen=True, slots=True)

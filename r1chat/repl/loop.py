@@ -30,9 +30,11 @@ from r1chat.terminal.input import ReplTerminal
 from r1chat.terminal.live import Live, Thinking
 from r1chat.terminal.outbox import Entry
 from r1chat.terminal.screen import Screen
+from r1chat.terminal.wrap import fold
 
 GRACE = 2.0  # seconds a cancelled turn has to end when the user leaves
 LONG_DRAFT = 1000  # characters from which on a pasted question is computed before it is asked
+LOADING, NOT_LOADED = "loading…", "not loaded"
 PAUSE = 0.3  # seconds after the last paste, when that begins
 
 
@@ -60,7 +62,7 @@ class Repl:
         self.model = model
         self.paths = paths
         self.live = Live(screen, thinking=_way(settings), session=True)
-        self._loading = "loading…"
+        self._loading = LOADING  # what the bar says while there is no model
         self._turn: threading.Thread | None = None
         self._arriving: WorkerEngine | None = None  # of the model that is being changed to
         self._resumed = resumed
@@ -151,7 +153,9 @@ class Repl:
 
     def complain(self, error: R1ChatError) -> None:
         """Say what went wrong, and the way out."""
-        self.terminal.print(self.screen.sgr(self.screen.shade("1;91", "1;31"), clean(error.message)))
+        codes = self.screen.shade("1;91", "1;31")
+        rows = fold(clean(error.message), self.terminal.columns)
+        self.terminal.print("\n".join(self.screen.sgr(codes, row) for row in rows))
         self.say(*filter(None, [clean(error.hint)]))
 
     def background(self, function: Callable[[], None], name: str) -> None:
@@ -161,6 +165,7 @@ class Repl:
             try:
                 function()
             except R1ChatError as error:
+                self._loading = NOT_LOADED
                 self.terminal.hold()
                 self.complain(error)
             finally:
@@ -179,7 +184,7 @@ class Repl:
 
     def begin(self, events: Iterable[Event]) -> None:
         """Take a turn's events to their end, in a thread of its own."""
-        self._loading = "loading…"  # a question starts an engine that failed once more
+        self._loading = LOADING  # a question starts an engine that failed once more
         self.background(lambda: self._take(events), "turn")
 
     def switch(self, target: Target, model: str) -> None:
@@ -189,7 +194,7 @@ class Repl:
         loaded, the old one is loaded again, and the error raised: any R1ChatError that `launch` and a load raise.
         """
         check_file(target)
-        self._loading = "loading…"
+        self._loading = LOADING
         settings = self.now().switch(model, names_of(target))
         uses.options(settings)  # what excludes each other is refused before anything is given up
         old = self.launched
@@ -291,6 +296,7 @@ class Repl:
     def _take(self, events: Iterable[Event]) -> None:
         for event in events:
             if isinstance(event, Finished) and event.reason in (Reason.DIED, Reason.ERROR):
+                self._loading = NOT_LOADED
                 self.terminal.hold()  # the next question would hardly fare better
         if told := turns.left_open(self.chat.path[-1]):
             self.say(told)
@@ -315,7 +321,7 @@ class Repl:
                 remember(self.model, self.paths)
             self.live.prepare()
         except R1ChatError as error:
-            self._loading = "not loaded"
+            self._loading = NOT_LOADED
             if not self.terminal.busy:  # else the turn that waits says it
                 self.complain(error)
         self.terminal.refresh()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from r1chat.repl.loop import Repl
 
 
-BAR_CELLS = 40
+BAR_CELLS, LEAST_CELLS = 40, 8
 KEYS = (
     'Alt-Enter begins a new line, as Enter does in an open ``` block or after """. @PATH attaches a text file.',
     "Enter during an answer lets the message wait, Up takes it back. Ctrl-R searches the history, Tab completes, "
@@ -114,7 +114,9 @@ def context(repl: "Repl", argument: str) -> None:
     counts = [engine.count(render(messages[:end], family=repl.launched.shape.family, think=None)) for end in ends]
     begin, before, total = counts
     glyphs = UNICODE if repl.screen.unicode else ASCII
-    bar = meter([begin, before - begin, total - before], plan.n_ctx, BAR_CELLS, glyphs)
+    told = f"{total:,} of {plan.n_ctx:,} tokens"
+    cells = min(BAR_CELLS, max(LEAST_CELLS, repl.terminal.columns - len(told) - 4))
+    bar = meter([begin, before - begin, total - before], plan.n_ctx, cells, glyphs)
     parts = (
         (glyphs[0], "system prompt" if ends[0] else "template", begin),
         (glyphs[1], f"earlier turns ({(ends[1] - ends[0]) // 2})", before - begin),
@@ -122,8 +124,7 @@ def context(repl: "Repl", argument: str) -> None:
         (glyphs[3], "free", max(0, plan.n_ctx - total)),
     )
     rows = [f"  {sign} {what:<20} {n_tokens:>9,}" for sign, what, n_tokens in parts]
-    head = f"  {bar}  {total:,} of {plan.n_ctx:,} tokens"
-    repl.terminal.print("\n".join([head, *rows]))
+    repl.terminal.print("\n".join([f"  {bar}  {told}", *rows]))
     repl.say(f"{plan.reserve:,} of the free ones are kept for the answer. Earlier thinking takes no room.")
 
 
@@ -139,13 +140,15 @@ def _thought(exchange: Exchange) -> str:
 
 def stats(repl: "Repl", argument: str) -> None:
     """Tell the plan, the engine, and the counts and times of the last turn."""
-    lines = [f"plan      {', '.join(repl.launched.plan.reasons)}"]
+    told = [("plan", ", ".join(repl.launched.plan.reasons))]
     if info := repl.launched.engine.info:
-        lines.append(f"engine    {clean(info.description)}, {info.library}, loaded in {info.load_s:.1f} s")
+        told.append(("engine", f"{info.description}, {info.library}, loaded in {info.load_s:.1f} s"))
     if end := repl.chat.last:
-        prompt = f"{progress.tokens(end.usage.prompt_tokens)}, {end.usage.cached_tokens:,} of them cached"
-        lines.append(f"prompt    {prompt}, {end.timings.prompt_s:.2f} s")
-        lines.append(f"thinking  {progress.tokens(end.usage.reasoning_tokens)}, {end.timings.reasoning_s:.1f} s")
-        lines.append(f"answer    {progress.tokens(end.usage.answer_tokens)}, {end.timings.answer_s:.1f} s")
-        lines.append(f"together  {progress.summary(end)}")
-    repl.terminal.print("\n".join(f"  {line}" for line in lines) + "\n")
+        usage, timings = end.usage, end.timings
+        prompt = f"{progress.tokens(usage.prompt_tokens)}, {usage.cached_tokens:,} of them cached"
+        told.append(("prompt", f"{prompt}, {timings.prompt_s:.2f} s"))
+        told.append(("thinking", f"{progress.tokens(usage.reasoning_tokens)}, {timings.reasoning_s:.1f} s"))
+        told.append(("answer", f"{progress.tokens(usage.answer_tokens)}, {timings.answer_s:.1f} s"))
+        told.append(("together", progress.summary(end)))
+    rows = facts(told, columns_wide=repl.terminal.columns)
+    repl.terminal.print(repl.screen.plain("\n".join([*rows, ""])))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import IO
 
 from r1chat.core.events import Event, Finished, Started
+from r1chat.core.sanitize import clean
 from r1chat.errors import R1ChatError
 from r1chat.terminal import draft as drafts
 from r1chat.terminal import editor
@@ -87,7 +88,7 @@ class DumbTerminal:
                 self.print()
                 self._leave()
             except R1ChatError as error:
-                self.print(f"{error.message} {error.hint}")
+                self.remark(clean(f"{error.message} {error.hint}"))
 
     def exit(self) -> None:
         """Let `run` return."""
@@ -100,7 +101,7 @@ class DumbTerminal:
 
     def remark(self, text: str) -> None:
         """Write plain text of the program, broken at words."""
-        self.print("\n".join(fold(text, self.columns)))
+        self.print("\n".join(fold(self._screen.plain(text), self.columns)))
 
     def page(self, title: str, rows: Sequence[str]) -> None:
         """Write plain rows below a title."""

@@ -30,14 +30,18 @@ def command(environ: Mapping[str, str]) -> list[str]:
 def edit(text: str, environ: Mapping[str, str] = os.environ) -> str:
     """Let the user edit the text, and give what was saved; the text itself if the editor says it failed.
 
-    Raises NotFoundError when there is no editor, R1ChatError when it can't be started.
+    Raises NotFoundError when there is no editor, R1ChatError when it can't be started or left nothing to be read.
     """
-    with tempfile.TemporaryDirectory(prefix="r1chat-") as folder:
-        file = Path(folder) / "message.md"
-        file.write_text(text + "\n" if text else "", "utf-8", errors="replace", newline="\n")
-        if not start(file, environ):
-            return text
-        return file.read_text("utf-8", errors="replace").rstrip("\n")
+    try:
+        with tempfile.TemporaryDirectory(prefix="r1chat-") as folder:
+            file = Path(folder) / "message.md"
+            file.write_text(text + "\n" if text else "", "utf-8", errors="replace", newline="\n")
+            if not start(file, environ):
+                return text
+            return file.read_text("utf-8", errors="replace").rstrip("\n")
+    except OSError as error:
+        message = f"The file for the editor can't be used: {error.strerror}."
+        raise R1ChatError(message, hint="What stood there before is as it was.") from error
 
 
 def start(file: Path, environ: Mapping[str, str] = os.environ) -> bool:

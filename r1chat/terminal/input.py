@@ -23,9 +23,10 @@ from pathlib import Path
 from prompt_toolkit.application import in_terminal
 from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.eventloop import run_in_executor_with_context
+from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import ANSI
 from prompt_toolkit.input import Input
-from prompt_toolkit.layout import FormattedTextControl, HSplit, Layout, VerticalAlign, Window
+from prompt_toolkit.layout import ConditionalContainer, FormattedTextControl, HSplit, Layout, VerticalAlign, Window
 from prompt_toolkit.layout.dimension import Dimension
 from prompt_toolkit.output import Output
 
@@ -156,7 +157,7 @@ class ReplTerminal:
 
     def remark(self, text: str) -> None:
         """Put plain text of the program above the prompt, faint and broken at words."""
-        self.print("\n".join(map(self._screen.dim, fold(text, self._screen.columns))))
+        self.print("\n".join(map(self._screen.dim, fold(self._screen.plain(text), self._screen.columns))))
 
     def page(self, title: str, rows: Sequence[str]) -> None:
         """Show plain rows below a title: in a pager if they are more than the screen has room for."""
@@ -397,8 +398,8 @@ class ReplTerminal:
         try:
             async with in_terminal():
                 after = await run_in_executor_with_context(lambda: editor.edit(text))
-        except (R1ChatError, OSError) as error:
-            self._tell(clean(f"{error}"))
+        except R1ChatError as error:
+            self._tell(clean(f"{error.message} {error.hint}"))
         else:
             self._call_back(done, after)
         self._wake()
@@ -442,7 +443,7 @@ class ReplTerminal:
             dont_extend_height=True,
         )
         bar = Window(FormattedTextControl(self._bar_text), height=1, dont_extend_height=True)
-        rows = [above, *self._prompt.rows, bar]
+        rows = [above, *self._prompt.rows, ConditionalContainer(bar, Condition(lambda: self._screen.rows > 1))]
         return Layout(HSplit(rows, align=VerticalAlign.TOP), focused_element=self._prompt.focus)
 
     def _bar_text(self) -> ANSI:

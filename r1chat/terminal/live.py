@@ -13,11 +13,12 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from r1chat.core.events import Answer, Event, Failure, Finished, Notice, Progress, Reasoning, Started
+from r1chat.core.messages import Partial
 from r1chat.core.sanitize import Cleaner, clean
 from r1chat.terminal import progress
 from r1chat.terminal.blocks import Block, Blocks, Kind
 from r1chat.terminal.screen import Screen
-from r1chat.terminal.wrap import breaks, fit
+from r1chat.terminal.wrap import breaks, fit, fold
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -88,6 +89,8 @@ class Live:
             case Started():
                 self._begin()
                 self._running = True
+                if event.resumed is not None:
+                    self._go_on(event.resumed)
             case Progress():
                 self._stage = progress.before_the_answer(event)
             case Reasoning():
@@ -121,7 +124,7 @@ class Live:
     def switch(self, thinking: Thinking) -> None:
         """Show, fold or hide the thinking from now on. What is shown stays, the open row too."""
         self._absorb()
-        if thinking is not Thinking.SHOW and self._thought.begun and not self._thought.ended:
+        if thinking is not Thinking.SHOW and not self._thought.ended:
             self._think(self._prose.finish())
         self.thinking = thinking
 
@@ -148,6 +151,15 @@ class Live:
 
     # What comes in
 
+    def _go_on(self, said: Partial) -> None:
+        """Begin with what was open when the turn was cut: the block, or the row, is shown again whole, and grows."""
+        if said.answer is None:
+            row = said.reasoning.rpartition("\n")[2]
+            self._prose.feed(self._thought.recall(row), self._screen.columns - 2)
+        else:
+            self._thought.ended = True
+            self._blocks.feed(self._answer.recall(said.answer))
+
     def _absorb(self) -> None:
         """Turn the text that came since the last time into finished rows."""
         if thought := self._thought.fetch():
@@ -165,13 +177,12 @@ class Live:
     def _end_thinking(self) -> None:
         """Close the thinking, once, and say how long it was. Empty thinking leaves no trace."""
         part = self._thought
-        if part.ended or not part.begun:
-            part.ended = True
+        if part.ended:
             return
         part.ended = True
         self._think(self._prose.feed(part.finish(), self._screen.columns - 2))
         self._think(self._prose.finish())
-        if self._prose.empty or self.thinking is Thinking.HIDE:
+        if self._prose.empty or not part.begun or self.thinking is Thinking.HIDE:
             return
         self._rows.append(self._screen.dim(progress.thought(part.tokens, self._clock() - part.began)))
         self._wrote = True
@@ -183,14 +194,15 @@ class Live:
         if end.failure is None or end.usage.reasoning_tokens + end.usage.answer_tokens > 0:
             if self._wrote:
                 self._rows.append("")
-            self._rows.append(self._screen.dim(self._screen.plain(progress.summary(end))))
+            summary = self._screen.plain(progress.summary(end))
+            self._rows += map(self._screen.dim, fold(summary, self._screen.columns))
         if self._session:
             self._rows.append("")
 
     def _put(self, block: Block) -> None:
         """Print a finished block, below a blank row unless it goes on with the one before."""
         if block.kind is Kind.TEXT:
-            rows = self._open.finish(self._markdown, block, self._screen.columns)
+            rows = self._open.rows(self._markdown, block, self._screen.columns)
             fresh = self._open.fresh
             self._open = OpenParagraph()
         else:
@@ -219,7 +231,7 @@ class Live:
 
     def _tail(self) -> list[str]:
         columns = self._screen.columns
-        if self._thought.begun and not self._thought.ended:
+        if not self._thought.ended:
             return [self._gutter(row) for row in self._prose.tail] if self.thinking is Thinking.SHOW else []
         rows: list[str] = []
         for block in self._blocks.tail:
@@ -254,7 +266,7 @@ class Live:
         return self._screen.dim(f"{self._screen.glyph('│', '|')} {row}".rstrip())
 
     def _remark(self, text: str, codes: str, sign: str) -> None:
-        for line in text.splitlines():
+        for line in self._screen.plain(text).splitlines():
             offsets = [0, *breaks(line, self._screen.columns - len(sign)), len(line)]
             for index, (start, end) in enumerate(pairwise(offsets)):
                 row = (sign if index == 0 else " " * len(sign)) + line[start:end].rstrip()
@@ -295,6 +307,10 @@ class _Part:
             self.begun, self.began = True, now
         self.tokens += event.n_tokens
         self._pieces.append(self._cleaner.feed(event.text))
+
+    def recall(self, text: str) -> str:
+        """Clean what was said before, which is not counted; what it left open goes on in what is taken."""
+        return self._cleaner.feed(text)
 
     def fetch(self) -> str:
         text, self._pieces = "".join(self._pieces), []
@@ -392,10 +408,6 @@ class OpenParagraph:
         self._gone += cut + 1
         self._lead = lead
         return [markdown.ansi(row) for row in rows]
-
-    def finish(self, markdown: "Markdown", block: Block, columns: int) -> list[str]:
-        """Render the rest of the finished paragraph."""
-        return self.rows(markdown, block, columns)
 
 
 def _cuts(source: str) -> Iterator[int]:

@@ -30,7 +30,7 @@ def command(environ: Mapping[str, str]) -> list[str] | None:
 
 
 def page(rows: Sequence[str], argv: Sequence[str]) -> bool:
-    """Show the rows in a program that has the terminal. Say whether it could be started."""
+    """Show the rows in a program that has the terminal. Say whether that went well."""
     try:
         child = subprocess.Popen(argv, stdin=subprocess.PIPE, env={"LESSCHARSET": "utf-8", **os.environ})
     except OSError:
@@ -39,7 +39,7 @@ def page(rows: Sequence[str], argv: Sequence[str]) -> bool:
         child.communicate("".join(row + "\n" for row in rows).encode("utf-8", "replace"))
     except OSError:  # left before the end was reached
         child.wait()
-    return child.returncode != 127  # what a shell script says when there is no such program
+    return child.returncode <= 0  # one that was killed has been seen
 
 
 def own(rows: Sequence[str], input: Input, output: Output) -> "Application[None]":

@@ -71,7 +71,7 @@ def transcript_rows(transcript: Transcript, screen: Screen, *, thinking: bool) -
     """Show a chat as it was on the screen: its path, with or without the thinking."""
     session = transcript.session
     about = f"{session.key} · {counted(len(transcript.path), 'turn')}"
-    rows = [screen.sgr("1", one_line(session.title)), screen.dim(about)]
+    rows = [screen.sgr("1", one_line(session.title)), screen.dim(screen.plain(about))]
     for turn in transcript.path:
         rows += ["", *_question(turn, screen), "", *answer_rows(turn, screen, thinking=thinking)]
         n_others = len(transcript.versions(turn)) - 1

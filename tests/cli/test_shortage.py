@@ -9,6 +9,7 @@ import pytest
 
 from tests.conftest import ROOT, Command
 from tests.console import Console
+from tests.processes import wait_for
 from tests.shapes import WIDE, write_shape
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds a process's memory on request")
@@ -85,7 +86,12 @@ def test_the_chat_steps_down_behind_its_prompt(limited: Limited, ask: tuple[str,
 
 
 def test_the_chat_says_at_once_that_nothing_fits(limited: Limited, ask: tuple[str, ...]) -> None:
-    """Before any question; the bar does not say any more that the model is loading."""
+    """Before any question, and again after one; the bar does not say any more that the model is loading."""
     with Console([*limited.argv, *ask[:2], *ask[3:], *FIXED], env=limited.environ, cwd=ROOT) as console:
         console.wait("no smaller one fits")
         console.wait("wide.gguf · not loaded")
+        console.type("Hi\r")
+        console.wait("no smaller one fits", 2)
+        console.wait("There is no answer")
+        wait_for(lambda: "wide.gguf · not loaded" in console.lines[-1], "the bar")
+        assert 1 == console.text.count("not loaded")
