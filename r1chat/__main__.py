@@ -5,7 +5,7 @@ import sys
 from types import TracebackType
 
 INTERRUPTED = 130  # errors.ExitCode's, which is not imported yet
-GARBAGE = 100_000  # objects that are made before Python looks for garbage in them
+GARBAGE = 100_000
 
 
 def quietly(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

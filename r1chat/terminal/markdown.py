@@ -10,6 +10,7 @@ back afterwards, as it reads (`latex`) or as it was written.
 import io
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from markdown_it.token import Token
 from markdown_it.tree import SyntaxTreeNode
@@ -17,16 +18,17 @@ from rich import box
 from rich.color import ColorSystem
 from rich.console import Console
 from rich.style import Style
-from rich.syntax import ANSISyntaxTheme, Syntax
 from rich.table import Table
 from rich.text import Text
 
 from r1chat.terminal import latex
 from r1chat.terminal.blocks import Block, Kind
-from r1chat.terminal.colors import DARK, LIGHT
 from r1chat.terminal.commonmark import Formula, Masked, mask, parser
 from r1chat.terminal.screen import Colors, Screen
 from r1chat.terminal.wrap import breaks
+
+if TYPE_CHECKING:
+    from rich.syntax import Syntax
 
 _COLOR_SYSTEMS = {
     Colors.BASIC: ColorSystem.STANDARD,
@@ -337,5 +339,9 @@ def _tokens(node: SyntaxTreeNode) -> Sequence[Token]:
 
 
 @lru_cache(maxsize=16)
-def _syntax(language: str, *, light: bool) -> Syntax:
+def _syntax(language: str, *, light: bool) -> "Syntax":
+    from rich.syntax import ANSISyntaxTheme, Syntax  # with pygments, which an answer without code does not need
+
+    from r1chat.terminal.colors import DARK, LIGHT
+
     return Syntax("", language, theme=ANSISyntaxTheme(LIGHT if light else DARK), background_color="default")
