@@ -4,13 +4,14 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from r1chat.core.events import Answer, Reasoning
 from r1chat.terminal.live import Live
 from r1chat.terminal.screen import Colors, Screen, Size
-from tests.answers import CODE, MATHEMATICS, Spoken
+from tests.answers import CODE, MATHEMATICS, SCRIPTS, Spoken
 from tests.conftest import ROOT
 from tests.replay import parts
 from tests.tmux import Tmux, needs_tmux
@@ -21,6 +22,15 @@ SIZES = {
     "lower and higher": [(80, 10), (80, 40), (80, 12), (80, 24), (80, 8)],
     "everything": [(40, 12), (200, 60), (41, 30), (160, 10), (80, 24)],
 }
+# Each faster than tmux tells of it.
+BURSTS = [
+    [(100, 24), (60, 24)],
+    [(120, 30), (70, 22), (90, 20)],
+    [(50, 24), (90, 20)],
+    [(77, 23), (120, 30), (60, 24)],
+    [(110, 24), (60, 24), (110, 24)],
+    [(45, 24), (80, 24), (55, 24)],
+]
 
 
 def compact(text: str) -> str:
@@ -44,8 +54,21 @@ def final(spoken: Spoken) -> str:
 @pytest.mark.parametrize("form", ["sink", "repl"])
 def test_a_resize_at_any_moment_leaves_each_line_once(form: str, spoken: Spoken, way: str) -> None:
     """However the window changes between two parts of an answer, all of it is there in the end, and nothing else."""
-    sizes = SIZES[way]
-    argv = [sys.executable, "-m", "tests.replay", form, spoken.name, str(len(sizes) + 1)]
+    replay(form, spoken, [[size] for size in SIZES[way]], Tmux.resize)
+
+
+@needs_tmux
+@pytest.mark.parametrize("form", ["sink", "repl"])
+def test_a_burst_of_resizes_leaves_each_line_once(form: str) -> None:
+    """The same where the rows have been wrapped anew by a size that the program has not been told yet."""
+    replay(form, SCRIPTS, BURSTS, Tmux.resize_untold)
+
+
+def replay(
+    form: str, spoken: Spoken, changes: Sequence[list[tuple[int, int]]], resize: Callable[[Tmux, int, int], None]
+) -> None:
+    """Show an answer in parts, with changes of the size between them, and look whether each line is there once."""
+    argv = [sys.executable, "-m", "tests.replay", form, spoken.name, str(len(changes) + 1)]
     with Tmux(argv, env={}, cwd=ROOT) as tmux:
         question = ""
         if form == "repl":
@@ -53,11 +76,11 @@ def test_a_resize_at_any_moment_leaves_each_line_once(form: str, spoken: Spoken,
             tmux.type("go")
             tmux.press("Enter")
             question = ">>> go"
-        steps = [None, *sizes]
         n_thought = n_answered = 0
-        for size, part in zip(steps, parts(spoken, len(steps)), strict=False):
-            if size is not None:
-                tmux.resize(*size)
+        for sizes, part in zip([[], *changes], parts(spoken, len(changes) + 1), strict=False):
+            for size in sizes:
+                resize(tmux, *size)
+            if sizes:
                 os.kill(tmux.pid, signal.SIGUSR1)
             n_thought += sum(isinstance(event, Reasoning) for event in part)
             n_answered += sum(isinstance(event, Answer) for event in part)

@@ -83,12 +83,16 @@ class Tmux:
 
     def resize(self, columns: int, rows: int) -> None:
         """Change the size of the window, and wait until its program can know: tmux tells it up to 0.25 s later."""
-        self._call("resize-window", "-x", str(columns), "-y", str(rows))
+        self.resize_untold(columns, rows)
         terminal = os.open(self._call("display-message", "-p", "#{pane_tty}").strip(), os.O_RDONLY | os.O_NOCTTY)
         try:
             wait_for(lambda: os.get_terminal_size(terminal) == (columns, rows), "the new size")
         finally:
             os.close(terminal)
+
+    def resize_untold(self, columns: int, rows: int) -> None:
+        """Change the size of the window: what is on it is wrapped anew, and its program may not know yet."""
+        self._call("resize-window", "-x", str(columns), "-y", str(rows))
 
     def wait(self, text: str, times: int = 1) -> None:
         """Wait until a text is there, this often."""

@@ -269,6 +269,9 @@ class ReplTerminal:
             with self._lock:
                 self._scheduled = False
             return
+        if unrest := self._app.unrest():
+            asyncio.get_running_loop().call_later(unrest, self._draw)
+            return
         with self._lock:
             self._scheduled = False
             frame = self._live.frame()
@@ -395,6 +398,7 @@ class ReplTerminal:
         self._begin(self._edit(before, lambda after: self._prompt.replace(after) if after != before else None))
 
     async def _edit(self, text: str, done: Callable[[str], None]) -> None:
+        await self._app.rest()
         try:
             async with in_terminal():
                 after = await run_in_executor_with_context(lambda: editor.edit(text))
@@ -411,6 +415,7 @@ class ReplTerminal:
     async def _page(self, title: str, rows: Sequence[str]) -> None:
         """Give the terminal to a pager."""
         lines = [title, "", *rows]
+        await self._app.rest()
         async with in_terminal():
             argv = pager.command(os.environ)
             if argv is None or not await run_in_executor_with_context(lambda: pager.page(lines, argv)):

@@ -6,7 +6,7 @@ Strategy: the cursor rests at the end of the last tail row. A redraw goes up to 
 the end of the screen, and writes the new finished rows and the new tail in one piece. Tail rows are written with
 automatic wrapping switched off, so that a row never takes two: not a long row of code, and not where the terminal's
 idea of a character's width is not ours. When the window became narrower in between, terminals have wrapped the old rows
-anew; they are counted so.
+anew; they are counted so, as soon as the new width can be believed (calm.py).
 """
 
 import os
@@ -19,6 +19,7 @@ from types import FrameType, TracebackType
 from typing import IO
 
 from r1chat.core.events import Event, Finished, Started
+from r1chat.terminal.calm import Calm
 from r1chat.terminal.live import Frame, Live
 from r1chat.terminal.screen import Screen
 from r1chat.terminal.wrap import width
@@ -95,6 +96,7 @@ class TerminalSink:
     ) -> None:
         self._live = live
         self._painter = Painter(stream, screen)
+        self._calm = Calm(screen.size)
         self._clock = clock
         self._due = 0.0
         self._tail = Frame()  # what is open now, to be drawn again after a stop
@@ -103,9 +105,9 @@ class TerminalSink:
         self._handlers: list[tuple[signal.Signals, object]] = []
 
     def handle(self, event: Event) -> None:
-        """Take one event; redraw if it is time, and always when a turn begins or ends."""
+        """Take one event; redraw if it is time and the window rests, and always when a turn begins or ends."""
         self._live.handle(event)
-        if isinstance(event, Started | Finished) or self._clock() >= self._due:
+        if isinstance(event, Started | Finished) or (self._clock() >= self._due and not self._calm.left()):
             self.draw()
 
     def close(self) -> None:
@@ -114,7 +116,8 @@ class TerminalSink:
         self.draw()
 
     def draw(self) -> None:
-        """Redraw now."""
+        """Redraw now, or as soon as the window rests."""
+        self._calm.wait()
         began = self._clock()
         frame = self._live.frame()
         self._paint(frame)
@@ -123,16 +126,21 @@ class TerminalSink:
 
     def __enter__(self) -> "TerminalSink":
         if sys.platform != "win32":
-            self._handlers = [(signal.SIGTSTP, signal.signal(signal.SIGTSTP, self._on_stop))]
+            self._handlers = [
+                (signal.SIGTSTP, signal.signal(signal.SIGTSTP, self._on_stop)),
+                (signal.SIGWINCH, signal.signal(signal.SIGWINCH, lambda number, frame: self._calm.disturb())),
+            ]
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for number, handler in self._handlers:
-            signal.signal(number, handler)  # type: ignore[arg-type]
-        self._handlers = []
-        self.close()
+        try:
+            self.close()
+        finally:
+            for number, handler in self._handlers:
+                signal.signal(number, handler)  # type: ignore[arg-type]
+            self._handlers = []
 
     def _paint(self, frame: Frame) -> None:
         self._drawing = True
@@ -154,6 +162,7 @@ class TerminalSink:
         self._stop_wanted = False
         if sys.platform == "win32":  # has no stop
             return
+        self._calm.wait()
         self._painter.clear()
         handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTSTP)  # stops here; goes on at SIGCONT
