@@ -218,7 +218,7 @@ def test_another_model_in_the_middle_of_a_chat(r1chat: Command, home: Path, tmp_
         ask(console, "And 2 + 2?", 2)
         console.type("/context\r")
         console.wait("earlier turns (1)")
-        assert "other.gguf" in console.text.rpartition("\n")[2]
+        wait_for(lambda: "other.gguf" in console.text.rpartition("\n")[2], "the bar")
     with repl(r1chat) as console:
         console.wait("· other.gguf ·")  # it is the one that was used last
 
