@@ -1,12 +1,12 @@
 """`r1chat rm` and `prune`: what is taken from the disk. Parses, asks, prints; models/removal.py does it."""
 
-import sys
 import time
 from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 import typer
 
+from r1chat.cli.asking import confirm
 from r1chat.cli.library import (
     KINDS,
     Shelf,
@@ -18,7 +18,7 @@ from r1chat.cli.library import (
     say,
 )
 from r1chat.core.sizes import size_text
-from r1chat.errors import ExitCode, NotFoundError, R1ChatError, UsageError
+from r1chat.errors import NotFoundError, R1ChatError, UsageError
 from r1chat.models import reference, resolve
 from r1chat.models.library import locate
 from r1chat.models.local import LocalModel
@@ -49,7 +49,7 @@ def rm(names: Annotated[list[str], typer.Argument(metavar="NAME", help="Models."
         f"Removing {'this' if len(rows) == 1 else 'these'} frees {size_text(freed)}.",
     ]
     if not yes:
-        _confirm(shelf, lines, f"r1chat rm {' '.join(map(quoted, names))} --yes")
+        confirm(shelf.screen, lines, f"r1chat rm {' '.join(map(quoted, names))} --yes")
     _report_freed(shelf.library.remove(models, partials), "Removed")
 
 
@@ -125,23 +125,8 @@ def prune(
         say(lines)
         return
     if not yes:
-        _confirm(shelf, lines, "r1chat prune --yes")
+        confirm(shelf.screen, lines, "r1chat prune --yes")
     _report_freed(shelf.library.prune(waste), "Removed")
-
-
-def _confirm(shelf: Shelf, lines: Sequence[str], command: str) -> None:
-    """Ask on a terminal; anything but yes is no. Raises UsageError where nobody can be asked."""
-    if not (shelf.screen.stdin_tty and shelf.screen.stderr_tty):
-        raise UsageError("Nobody can be asked here whether to remove it.", hint=f"If you mean it: {command}")
-    typer.echo("\n".join(lines), err=True)
-    typer.echo("Remove? [y/N] ", nl=False, err=True)
-    try:
-        answer = sys.stdin.readline()
-    except (OSError, ValueError):
-        answer = ""
-    if answer.strip().casefold() not in ("y", "yes"):
-        typer.echo("Nothing was removed.", err=True)
-        raise typer.Exit(ExitCode.FAILURE)
 
 
 def _report_freed(freed: Freed, verb: str) -> None:

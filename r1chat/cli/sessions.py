@@ -10,12 +10,13 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from r1chat.cli.asking import confirm
 from r1chat.cli.keeping import sessions_file
 from r1chat.cli.library import say
 from r1chat.cli.options import text as typed
 from r1chat.core.sanitize import clean, dumps
 from r1chat.core.transcript import Hit, Session, Transcript
-from r1chat.errors import ExitCode, NotFoundError, UsageError
+from r1chat.errors import NotFoundError, UsageError
 from r1chat.export import files
 from r1chat.store.store import Store, open_store
 from r1chat.terminal.screen import Screen
@@ -151,7 +152,8 @@ def rm(
     with _store() as store:
         found = list({one.key: one for one in (store.find(typed(word)) for word in sessions)}.values())
         if not yes:
-            _confirm(screen, found)
+            keys = " ".join(one.key for one in found)
+            confirm(screen, session_rows(found, time.time(), screen), f"r1chat sessions rm {keys} --yes")
         store.remove([one.key for one in found])
     say([f"Removed {counted(len(found), 'session')}."])
 
@@ -173,24 +175,6 @@ def _screen() -> Screen:
 def _phrase(word: str) -> str:
     """Let an argument with blanks, which a shell's quotes have kept together, be a phrase."""
     return f'"{word}"' if " " in word and '"' not in word else word
-
-
-def _confirm(screen: Screen, found: list[Session]) -> None:
-    """Ask on a terminal; anything but yes is no. Raises UsageError where nobody can be asked."""
-    keys = " ".join(one.key for one in found)
-    if not (screen.stdin_tty and screen.stderr_tty):
-        raise UsageError(
-            "Nobody can be asked here whether to remove it.", hint=f"If you mean it: r1chat sessions rm {keys} --yes"
-        )
-    typer.echo("\n".join(session_rows(found, time.time(), screen)), err=True)
-    typer.echo("Remove? [y/N] ", nl=False, err=True)
-    try:
-        answer = sys.stdin.readline()
-    except (OSError, ValueError):
-        answer = ""
-    if answer.strip().casefold() not in ("y", "yes"):
-        typer.echo("Nothing was removed.", err=True)
-        raise typer.Exit(ExitCode.FAILURE)
 
 
 def _session_json(session: Session) -> dict[str, Any]:
